@@ -1,0 +1,70 @@
+"""Causal filters with memory: a high-pass, a clip, and where the card asks for them notches and a low-pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal
+
+from detector.messages import Chunk
+
+_TINY_UV = 1e-30
+
+
+@dataclass(frozen=True)
+class FiltersConfig:
+    """Corner frequencies in Hz (Butterworth, second order) and the clip in µV, at the source's rate.
+
+    The clip comes after the high-pass, so that an electrode's constant potential does not count, and before
+    everything that rings.
+    """
+
+    rate_hz: float
+    highpass_hz: float
+    clip_uv: float
+    lowpass_hz: float | None = None
+    notch_hz: tuple[float, ...] = ()
+
+
+@dataclass
+class _State:
+    sections: list[npt.NDArray[np.float64]] | None = None  # of each section (2, n_channels)
+
+
+class Filters:
+    """Filters chunks of finite samples; the first sample of a session is taken as each channel's steady level."""
+
+    def __init__(self, config: FiltersConfig) -> None:
+        self._config = config
+        rate = config.rate_hz
+        self._highpass = signal.butter(2, config.highpass_hz, "highpass", fs=rate)
+        self._rest = [signal.iirnotch(hz, Q=30, fs=rate) for hz in config.notch_hz if hz < rate / 2]
+        if config.lowpass_hz is not None and config.lowpass_hz < rate / 2:
+            self._rest.append(signal.butter(2, config.lowpass_hz, "lowpass", fs=rate))
+        self._state = _State()
+
+    def process(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with (n_samples, n_channels) filtered samples."""
+        if len(chunk.samples) == 0:
+            return chunk
+        samples = chunk.samples.astype(np.float64)
+        state = self._state
+        if state.sections is None:
+            steady = signal.lfilter_zi(*self._highpass)[:, None] * samples[0]
+            state.sections = [steady] + [np.zeros_like(steady) for _ in self._rest]
+        clip_uv = self._config.clip_uv
+        # Sections of second order, so `lfilter` is exact, and four times as fast as `sosfilt` on a live chunk.
+        for i, (b, a) in enumerate([self._highpass, *self._rest]):
+            samples, memory = signal.lfilter(b, a, samples, axis=0, zi=state.sections[i])
+            # On a flat input the memory decays to subnormal numbers in five minutes and stays there: twice as slow.
+            memory[np.abs(memory) < _TINY_UV] = 0.0
+            state.sections[i] = memory
+            if i == 0:
+                np.clip(samples, -clip_uv, clip_uv, out=samples)
+        return replace(chunk, samples=samples.astype(np.float32))
+
+    def reset(self) -> None:
+        """Forget the past: the next sample begins a session."""
+        self._state = _State()

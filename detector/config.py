@@ -1,0 +1,203 @@
+"""A bed's configuration: ``default.toml`` overlaid with the bed's own file, validated as a whole."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import pydantic
+from pydantic import Field
+
+from detector.errors import ConfigError, MissingInputError, nearest
+from detector.units import KNOWN, microvolts_per
+
+DEFAULTS = Path(__file__).with_name("default.toml")
+
+_BED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class Bed(_Section):
+    """The bed that is watched."""
+
+    name: str
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not _BED_NAME.fullmatch(value):
+            raise ValueError(
+                f"got {value!r}; expected 1 to 40 letters, digits, '_' or '-', beginning with a letter or digit"
+            )
+        return value
+
+
+class Source(_Section):
+    """The stream to watch and what the operator knows about it."""
+
+    source_id: str
+    name: str
+    hostname: str
+    predicate: str
+    unit: str
+    match: Literal["labels", "order"]
+    stand_ins: bool
+    max_gap_s: Annotated[float, Field(ge=0, le=0.1)]
+    stall_s: Annotated[float, Field(ge=0.5, le=10)]
+    replay: bool
+
+    @pydantic.field_validator("source_id", "name", "hostname")
+    @classmethod
+    def _quotable(cls, value: str) -> str:
+        # These become XPath literals, which have no escape for a quote.
+        if "'" in value or any(ord(letter) < 32 for letter in value):
+            raise ValueError(f"got {value!r}; expected text without ' and control characters")
+        return value
+
+    @pydantic.field_validator("unit")
+    @classmethod
+    def _known_unit(cls, value: str) -> str:
+        if value and microvolts_per(value) is None:
+            raise ValueError(f"got {value!r}; the choices are {KNOWN}")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _says_which(self) -> Source:
+        if not (self.source_id or self.name or self.predicate):
+            raise ValueError(
+                "no stream is named; set source_id, name or predicate (`seizure-detector discover` lists the streams)"
+            )
+        return self
+
+
+class Model(_Section):
+    """The network and what runs it."""
+
+    bundle: str
+    engine: Literal["tensorflow"]
+
+
+_OrCard: TypeAlias = Literal["card"]
+
+
+class Decision(_Section):
+    """Departures from the card's decision."""
+
+    smoothing_s: Annotated[float, Field(ge=0, le=60)] | _OrCard
+    onset_threshold: Annotated[float, Field(gt=0, le=1)] | _OrCard
+    offset_threshold: Annotated[float, Field(gt=0, le=1)] | _OrCard
+    onset_hold_s: Annotated[float, Field(ge=0, le=60)] | _OrCard
+    offset_hold_s: Annotated[float, Field(ge=0, le=120)] | _OrCard
+    refractory_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
+    warm_up_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
+
+    def overrides(self) -> dict[str, float]:
+        """Return the values that are not the card's."""
+        return {key: value for key, value in self.model_dump().items() if value != "card"}
+
+
+class Outlets(_Section):
+    """What is published beside events and status."""
+
+    detail: bool
+    codes: bool
+    repeat_hz: Annotated[float, Field(ge=0, le=100)]
+
+    @pydantic.field_validator("repeat_hz")
+    @classmethod
+    def _off_or_useful(cls, value: float) -> float:
+        if 0 < value < 2:
+            raise ValueError(f"got {value:g}; expected 0 (off) or 2 to 100 Hz")
+        return value
+
+
+class Session(_Section):
+    """How an operator begins a new session."""
+
+    control_stream: str
+
+    @pydantic.field_validator("control_stream")
+    @classmethod
+    def _quotable(cls, value: str) -> str:
+        return Source._quotable(value)
+
+
+class Config(_Section):
+    """A bed's whole configuration."""
+
+    bed: Bed
+    source: Source
+    model: Model
+    decision: Decision
+    outlets: Outlets
+    session: Session
+
+
+def load_config(path: Path) -> Config:
+    """Return the configuration in ``path`` over the defaults.
+
+    Raises
+    ------
+    MissingInputError
+        When the file cannot be read.
+    ConfigError
+        Naming file, key, what came, what was expected and the nearest valid key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MissingInputError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text: {error}") from error
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return make_config(given, str(path))
+
+
+def make_config(given: Mapping[str, Any], origin: str = "configuration") -> Config:
+    """Return the configuration in the mapping over the defaults; errors name ``origin``.
+
+    Raises
+    ------
+    ConfigError
+        As `load_config`.
+    """
+    merged = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
+    for section, values in given.items():
+        if section not in merged:
+            raise ConfigError(
+                f"{origin}: unknown section [{section}]{nearest(section, merged)}; the sections are {', '.join(merged)}"
+            )
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{origin}: {section} is a section, write [{section}] and its keys below it")
+        for key, value in values.items():
+            if key not in merged[section]:
+                raise ConfigError(
+                    f"{origin}: unknown key {key!r} in [{section}]{nearest(key, merged[section])}; "
+                    f"the keys are {', '.join(merged[section])}"
+                )
+            merged[section][key] = value
+    try:
+        return Config.model_validate(merged)
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{origin}: {'; '.join(_complaints(error))}") from error
+
+
+def _complaints(error: pydantic.ValidationError) -> list[str]:
+    """Return one sentence for each key that is wrong, however many alternatives it failed."""
+    said: dict[str, str] = {}
+    for e in error.errors():
+        section, *rest = [str(part) for part in e["loc"]]
+        where = f"[{section}] {rest[0]}" if rest else f"[{section}]"
+        message = e["msg"].removeprefix("Value error, ")
+        came = "" if message.startswith("got ") or not rest else f", got {e['input']!r}"
+        said[where] = f"{said[where]}, or: {message[0].lower()}{message[1:]}" if where in said else f"{message}{came}"
+    return [f"{where}: {message}" for where, message in said.items()]

@@ -1,0 +1,65 @@
+"""A configuration and the model that it names, read and checked as a whole before anything is taken over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from detector.config import Config, load_config
+from detector.decision import DecisionConfig
+from detector.network.bundle import Bundle, load_bundle, require_causal
+from detector.pipeline import Network, decision_config
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a service runs on."""
+
+    config: Config
+    bundle: Bundle
+    network: Network
+    decision: DecisionConfig
+
+
+def load_engine(config: Config) -> tuple[Bundle, Network]:
+    """Return the checked bundle and a network that has run once.
+
+    Raises
+    ------
+    BundleError
+        When the bundle cannot serve a live bed.
+    """
+    bundle = load_bundle(config.model.bundle)
+    require_causal(bundle)
+    # TensorFlow takes seconds to import: only now, when everything cheap has been checked.
+    from detector.network.keras_lstm import KerasLstm
+
+    return bundle, KerasLstm(bundle)
+
+
+def load(config: Config) -> Loaded:
+    """Return all that a configuration names.
+
+    Raises
+    ------
+    ConfigError, BundleError
+        When something of it is wrong.
+    """
+    bundle, network = load_engine(config)
+    return Loaded(config, bundle, network, decision_config(bundle.card, config.decision.overrides()))
+
+
+def reload(path: Path, before: Loaded) -> Loaded:
+    """Return what the file names now; the network is loaded only if it is another one.
+
+    Raises
+    ------
+    MissingInputError, ConfigError, BundleError
+        When something of it is wrong.
+    """
+    config = load_config(path)
+    if config.model != before.config.model or load_bundle(config.model.bundle).sha256 != before.bundle.sha256:
+        return load(config)
+    return Loaded(
+        config, before.bundle, before.network, decision_config(before.bundle.card, config.decision.overrides())
+    )

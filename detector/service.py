@@ -1,0 +1,278 @@
+"""The daemon's life: start-up, main loop, shutdown. Here, and in the command line, are the clock and the signals."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+
+from detector.background import Background
+from detector.config import Config
+from detector.decision import Decision
+from detector.errors import BadDataError, ConfigError, DetectorError, StateError
+from detector.loading import Loaded, load, reload
+from detector.messages import Cause, Chunk, Decided, Description, Event, Gap, Outcome, Reset, State, Status
+from detector.monitor import Monitor, MonitorConfig, Sink
+from detector.network.bundle import Bundle
+from detector.pipeline import Conditioning, Pipeline, SourceConfig
+from detector.sinks.lsl import LslOutlets, OutletIdentity
+from detector.source.lsl import LslSource, Opened, local_clock
+from detector.source.lsl_control import LslControl
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Watches one bed until it is told to stop.
+
+    Parameters
+    ----------
+    config
+        The bed's configuration.
+    config_path
+        Where it came from, to read it again on SIGHUP.
+
+    Raises
+    ------
+    ConfigError, BundleError
+        At construction, before anything is published.
+    """
+
+    def __init__(self, config: Config, config_path: Path | None = None) -> None:
+        self._path = config_path
+        self._stop_asked = threading.Event()
+        self._reset_asked = threading.Event()
+        self._reload_asked = threading.Event()
+        self._reloading: Background[Loaded] | None = None
+        self._outlets: LslOutlets | None = None
+        self._take_over(load(config))
+
+    def _take_over(self, loaded: Loaded) -> None:
+        self._loaded, self._config, self._bundle = loaded, loaded.config, loaded.bundle
+        self._decision = Decision(loaded.decision)
+        self._pipeline: Pipeline | None = None
+        self._accepted: Conditioning | None = None
+
+    def run(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Watch until `stop` is called; ``on_ready`` is called once the outlets stand."""
+        self._start()
+        if on_ready is not None:
+            on_ready()
+        try:
+            while not self._stop_asked.is_set():
+                self.turn()
+        finally:
+            self._shut_down()
+
+    def check(self) -> None:
+        """Try the source's predicate and the outlets; everything else was checked at construction."""
+        LslSource(self._config.source, self._accept).close()
+        LslOutlets(self._identity()).close()
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGUSR1 begins a new session, SIGHUP reads the configuration again."""
+
+        def asks(event: threading.Event) -> Callable[[int, FrameType | None], None]:
+            return lambda _signal, _frame: event.set()
+
+        signal.signal(signal.SIGTERM, asks(self._stop_asked))
+        signal.signal(signal.SIGINT, asks(self._stop_asked))
+        signal.signal(signal.SIGUSR1, asks(self._reset_asked))
+        signal.signal(signal.SIGHUP, asks(self._reload_asked))
+
+    def stop(self) -> None:
+        """Make `run` return after the present turn."""
+        self._stop_asked.set()
+
+    def turn(self) -> None:
+        """Do what was asked, take what has come, say what is true."""
+        if self._reload_asked.is_set():
+            self._reload_asked.clear()
+            self._begin_reload()
+        if self._reloading is not None and self._reloading.wait():
+            reloading, self._reloading = self._reloading, None
+            self._finish_reload(reloading)
+        if self._reset_asked.is_set() or (self._control is not None and self._control.start_asked()):
+            self._reset_asked.clear()
+            log.info("new session, asked for by the operator")
+            self._feed(Gap(self._source.newest_s, math.nan, Reset.OPERATOR))
+        needed = 1 if self._pipeline is None else self._pipeline.conditioning.needed
+        for message in self._source.poll(needed):
+            if isinstance(message, Opened):
+                self._begin(message)
+            elif not self._feed(message):
+                break  # what came with it is of a stream that has just been refused
+        condition = self._source.condition
+        self._monitor.tick(local_clock(), self._source.newest_s, condition.cause if condition else None)
+
+    def _start(self) -> None:
+        identity = self._identity()
+        if self._outlets is None or identity != self._outlets.config:
+            # Opened anew only when they must be: every reader loses its connection.
+            self._close_outlets()
+            self._outlets = LslOutlets(identity)
+        self._open_sources()
+        self._monitor = self._new_monitor(self._outlets)
+        self._monitor.start(local_clock())
+        log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
+
+    def _identity(self) -> OutletIdentity:
+        config, card = self._config, self._bundle.card
+        return OutletIdentity(
+            bed=config.bed.name,
+            step_s=card.step_s,
+            model_id=card.id,
+            model_sha256=self._bundle.sha256,
+            montage=card.montage,
+            derivations=card.derivations,
+            source_name=config.source.name,
+            source_id=config.source.source_id,
+            source_hostname=config.source.hostname,
+            algorithmic_delay_s=card.frame_samples / 2 / card.rate_hz + self._decision.config.smoothing_s,
+            detail=config.outlets.detail,
+            codes=config.outlets.codes,
+            repeat_hz=config.outlets.repeat_hz,
+        )
+
+    def _close_outlets(self) -> None:
+        if self._outlets is not None:
+            self._outlets.close()
+        self._outlets = None
+
+    def _open_sources(self) -> None:
+        config = self._config
+        self._source = LslSource(config.source, self._accept)
+        self._control = LslControl(config.session.control_stream) if config.session.control_stream else None
+
+    def _new_monitor(self, outlets: LslOutlets) -> Monitor:
+        config = MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
+        sinks: list[Sink] = [_Published(outlets, self._config.bed.name, self._bundle), _Logged()]
+        return Monitor(config, sinks)
+
+    def _shut_down(self) -> None:
+        self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
+        self._monitor.stop(local_clock())
+        self._source.close()
+        if self._control is not None:
+            self._control.close()
+        self._close_outlets()
+        log.info("stopped")
+
+    def _begin_reload(self) -> None:
+        """Validate in the background, for a model takes seconds to load and samples come meanwhile."""
+        if self._path is None:
+            log.warning("no configuration file to read again")
+        elif self._reloading is None:
+            path, before = self._path, self._loaded
+            self._reloading = Background(lambda: reload(path, before))
+
+    def _finish_reload(self, reloading: Background[Loaded]) -> None:
+        """Swap; a wrong file changes nothing."""
+        before = self._loaded.config
+        try:
+            loaded = reloading.result()
+            if loaded.config.bed.name != before.bed.name:
+                raise ConfigError(
+                    f"the bed's name changed from {before.bed.name!r} to {loaded.config.bed.name!r}; restart for that"
+                )
+            LslSource(loaded.config.source, self._accept).close()
+        except DetectorError as error:
+            log.error("the configuration is kept as it was: %s", error)
+            return
+        if loaded.config == before and loaded.network is self._loaded.network:
+            log.info("the configuration has not changed")
+            return
+        self._feed(Gap(self._source.newest_s, math.nan, Reset.RELOAD))
+        self._source.close()
+        if self._control is not None:
+            self._control.close()
+        self._take_over(loaded)
+        self._start()
+
+    def _accept(self, description: Description) -> None:
+        config = self._config.source
+        self._accepted = Conditioning(self._bundle.card, description, SourceConfig(config.match, config.stand_ins))
+
+    def _begin(self, opened: Opened) -> None:
+        assert self._accepted is not None
+        for note in self._accepted.montage.notes:
+            log.info("montage: %s", note)
+        if self._accepted.montage.missing:
+            log.warning("montage: missing %s; masked", ", ".join(self._accepted.montage.missing))
+        self._feed(Gap(local_clock(), math.nan, opened.reason))
+        self._pipeline = Pipeline(self._accepted, self._loaded.network, self._decision)
+
+    def _feed(self, message: Chunk | Gap) -> bool:
+        """Run the pipeline; what it says goes out at once. Return whether the stream can still be used."""
+        try:
+            doubt = None if self._source.rate_is_known else Cause.VALIDATING
+            for said in self._process(message):
+                self._monitor.take(said, local_clock(), doubt)
+        except (StateError, BadDataError) as error:
+            log.error("the session is begun anew: %s", error)
+            for said in self._process(Gap(self._source.newest_s, math.nan, Reset.FAULT)):
+                self._monitor.take(said, local_clock())
+            if isinstance(error, BadDataError):
+                self._source.refuse(str(error))
+                return False
+        return True
+
+    def _process(self, message: Chunk | Gap) -> Iterable[Decided]:
+        if self._pipeline is not None:
+            return self._pipeline.process(message)
+        assert isinstance(message, Gap)
+        return self._decision.process(message)
+
+
+class _Published:
+    """The LSL outlets as a sink."""
+
+    def __init__(self, outlets: LslOutlets, bed: str, bundle: Bundle) -> None:
+        self._outlets, self._bed, self._bundle = outlets, bed, bundle
+        self._event_id = ""
+        self.push_marker, self.push_code = outlets.push_marker, outlets.push_code
+        self.push_status = outlets.push_status
+
+    def push_event(self, event: Event, now_s: float) -> None:
+        if event.outcome is Outcome.ONGOING:
+            # The LSL clock begins anew at each boot, so no time of it names an event for good.
+            self._event_id = f"{self._bed}-{uuid.uuid4().hex}"
+        payload = {
+            "kind": "seizure",
+            "event_id": self._event_id,
+            "onset": event.onset_s,
+            "declared": event.declared_s,
+            "offset": event.offset_s,
+            "emitted": now_s,
+            "outcome": event.outcome,
+            "peak_probability": event.peak_probability,
+            "model_id": self._bundle.card.id,
+            "model_sha256": self._bundle.sha256,
+        }
+        self._outlets.push_detail(payload, event.declared_s if event.offset_s is None else event.offset_s)
+
+
+class _Logged:
+    """The log as a sink: a line for each change, none for each step."""
+
+    def push_marker(self, text: str, time_s: float) -> None:
+        log.info("%s at %.3f s", text, time_s)
+
+    def push_code(self, state: State, time_s: float) -> None: ...
+
+    def push_status(self, status: Status, input_age_s: float) -> None: ...
+
+    def push_event(self, event: Event, now_s: float) -> None:
+        late_s = now_s - (event.declared_s if event.offset_s is None else event.offset_s)
+        if event.outcome is Outcome.ONGOING:
+            log.warning("seizure %d declared, onset %.3f s, said %.1f s later", event.number, event.onset_s, late_s)
+        elif event.outcome is Outcome.ENDED:
+            assert event.offset_s is not None
+            log.warning("seizure %d ended after %.1f s", event.number, event.offset_s - event.onset_s)
+        else:
+            log.warning("seizure %d: the signal was lost, its outcome is unknown", event.number)

@@ -1,0 +1,1 @@
+"""Where what was decided goes: LSL outlets, the journal, clips. A sink that fails never stops detection."""

@@ -1,0 +1,1 @@
+"""Where samples come from: live streams, recordings and a simulated amplifier, all with one interface."""

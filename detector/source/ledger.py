@@ -1,0 +1,229 @@
+"""Gap ledger: from the raw time stamps of a live stream, what was lost, doubled or stamped wrongly.
+
+LSL drops samples without an error and passes any stamp through, so the stamps are all there is to go by. Two kinds of
+source must be told apart:
+
+* *exact*: each sample is stamped from a sample counter; every jump is a loss, to the sample;
+* *jittery*: samples are stamped when they are pushed, so a late push looks like a loss until the next push makes up for
+  it. The first time that a jump is made up for, the source counts as jittery; from then on only a shift that lasts
+  a second, or a hole of half a second, is a loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.messages import Gap, Reset, TimeArray
+
+_HALF = 0.5  # of a sample period: the most that an exact stamp may be off
+_LASTING_S = 1.0
+_SHIFT_S = 0.1
+_HOLE_S = 0.5
+_CLOCK_JUMP_S = 10.0  # stamps that jump by so much more than the source was silent have jumped, and nothing was lost
+_BEHIND_S = 1.0  # a count of samples that falls so far behind their arrival is wrong
+RATE_SPAN_S = 8.0  # how long a rate is measured
+_LATEST_S = 1e12  # past any clock that counts from a boot or from 1970
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive samples ``start:stop`` of a chunk without loss between them.
+
+    Parameters
+    ----------
+    stamps
+        (stop - start,), s on the source's clock.
+    filled
+        Samples to be held before the first one.
+    gap
+        What lies before the first one, when it was too long to be filled.
+    """
+
+    start: int
+    stop: int
+    stamps: TimeArray
+    filled: int = 0
+    gap: Gap | None = None
+
+
+@dataclass
+class _State:
+    """What is known since the last gap; everything but times in samples."""
+
+    unpaid: float = 0.0  # exact: how far stamps have jumped ahead lately, as if samples were lost
+    since_jump: int = 0
+    shift: float = 0.0  # jittery: how far stamps are ahead of a count of samples
+    lowest: float = math.inf  # ... at the least in this second, which no late push can raise
+    lowest_before: float | None = None
+    looked: int = 0
+    lasting: float = 0.0
+
+
+_DOUBLED = -1
+
+
+class Ledger:
+    """Splits chunks at their losses and keeps the counts.
+
+    Parameters
+    ----------
+    rate_hz
+        Nominal rate.
+    max_filled
+        Longest run of lost samples that is filled; a longer one is a gap.
+    """
+
+    def __init__(self, rate_hz: float, max_filled: int) -> None:
+        self._rate_hz, self._max_filled = rate_hz, max_filled
+        self.jittery = False
+        self.bad_stamps = 0
+        self.doubled = 0
+        self.last: float | None = None
+        self._state = _State()
+        self._silent_s = math.inf
+        # The rate is measured over all samples that came, whatever was lost between them.
+        self._covered_s, self._counted = 0.0, 0
+        self._marks: deque[tuple[float, int]] = deque([(0.0, 0)])
+
+    @property
+    def effective_rate_hz(self) -> float | None:
+        """Rate by the stamps of the last seconds, the time of gaps left out; ``None`` before `RATE_SPAN_S`."""
+        since_s, count = self._marks[0]
+        span_s = self._covered_s - since_s
+        return (self._counted - count) / span_s if span_s >= RATE_SPAN_S else None
+
+    def process(self, stamps: TimeArray, arrived_s: float, silent_s: float = math.inf) -> list[Segment]:
+        """Return the segments of a chunk; samples that came twice are in none of them.
+
+        Parameters
+        ----------
+        stamps
+            (n_samples,), raw stamps of the source, s.
+        arrived_s
+            When the chunk came, on the source's clock as far as it is known; where stamps are no times, samples are
+            counted from there.
+        silent_s
+            How long nothing had come before this chunk: stamps that jump by much more have jumped themselves.
+        """
+        if len(stamps) == 0:
+            return []
+        stamps = self._sound(stamps, arrived_s)
+        self._silent_s = silent_s
+        if not self.jittery and self._is_plain(stamps):
+            self._count(float(stamps[0]), float(stamps[-1]), len(stamps))
+            return [Segment(0, len(stamps), stamps)]
+        segments: list[Segment] = []
+        start, filled, gap = 0, 0, None
+        for index, stamp in enumerate(stamps.tolist()):
+            verdict = self._judge(stamp)
+            if verdict is None:
+                continue
+            if index > start:
+                segments.append(Segment(start, index, stamps[start:index], filled, gap))
+                filled, gap = 0, None
+            start = index
+            if verdict is _DOUBLED:
+                self.doubled += 1
+                start += 1
+            elif isinstance(verdict, Gap):
+                filled, gap = 0, verdict
+            else:
+                filled = verdict
+        if start < len(stamps):
+            segments.append(Segment(start, len(stamps), stamps[start:], filled, gap))
+        return segments
+
+    def _sound(self, stamps: TimeArray, arrived_s: float) -> TimeArray:
+        """Replace stamps that are no times by counting on from the last that was one."""
+        bad = ~(np.isfinite(stamps) & (stamps >= 0) & (stamps < _LATEST_S))
+        if not bad.any():
+            return stamps
+        self.bad_stamps += int(bad.sum())
+        period = 1 / self._rate_hz
+        anchor = arrived_s - len(stamps) * period
+        before = anchor if self.last is None else self.last
+        if bad.all() and anchor - before > _BEHIND_S:
+            before = anchor  # the source paused, and its stamps do not say so
+        known = np.where(bad, 0, np.arange(1, len(stamps) + 1))
+        newest = np.maximum.accumulate(known)
+        base = np.concatenate([[before], stamps])[newest]
+        sound: TimeArray = base + (np.arange(1, len(stamps) + 1) - newest) * period
+        return sound
+
+    def _is_plain(self, stamps: TimeArray) -> bool:
+        first = stamps[0] if self.last is None else self.last + 1 / self._rate_hz
+        jumps = np.diff(stamps, prepend=first - 1 / self._rate_hz) * self._rate_hz - 1
+        return bool(jumps.max() < _HALF and jumps.min() > -_HALF)
+
+    def _count(self, first: float, last: float, n_samples: int) -> None:
+        self._state.since_jump += n_samples
+        if self.last is not None and first > self.last and first - self.last < _HOLE_S:
+            self._covered_s += last - self.last
+            self._counted += n_samples
+        else:
+            self._covered_s += last - first
+            self._counted += n_samples - 1
+        self.last = last
+        if self._covered_s - self._marks[-1][0] >= 1:
+            self._marks.append((self._covered_s, self._counted))
+            while self._covered_s - self._marks[1][0] >= RATE_SPAN_S:
+                self._marks.popleft()
+
+    def _judge(self, stamp: float) -> Gap | int | None:
+        """Return how many samples to hold before this one, a gap, `_DOUBLED`, or ``None`` where nothing is missing."""
+        before = self.last
+        if before is None:
+            self._count(stamp, stamp, 1)
+            return None
+        jump = (stamp - before) * self._rate_hz - 1
+        verdict = self._judge_jittery(jump) if self.jittery else self._judge_exact(jump)
+        if verdict is _DOUBLED:
+            return verdict
+        if isinstance(verdict, Reset):
+            far = abs(stamp - before) > self._silent_s + _CLOCK_JUMP_S
+            lost = 0 if far else max(round(max(jump, self._state.lasting)), 0)
+            # What looks like a loss may still turn out to have been a late push.
+            self._state = _State(unpaid=0.0 if far else max(jump, 0.0))
+            self.last = stamp
+            return Gap(before, stamp, Reset.CLOCK if far else verdict, lost)
+        self._count(stamp, stamp, 1)
+        return verdict
+
+    def _judge_exact(self, jump: float) -> Reset | int | None:
+        state = self._state
+        if state.since_jump > 2 * self._rate_hz:
+            state.unpaid = 0.0
+        if jump >= _HALF:
+            state.unpaid += jump
+            state.since_jump = 0
+            return round(jump) if round(jump) <= self._max_filled else Reset.GAP
+        if jump > -_HALF:
+            return None
+        if -jump <= state.unpaid + _HALF:
+            # A stamp that is early by what another was late: pushes were late, nothing was lost.
+            self.jittery = True
+            return None
+        if jump > -1:
+            return None
+        return _DOUBLED if jump >= -2 else Reset.BACKWARDS
+
+    def _judge_jittery(self, jump: float) -> Reset | int | None:
+        state = self._state
+        if jump >= _HOLE_S * self._rate_hz:
+            return Reset.GAP
+        if jump <= -_HOLE_S * self._rate_hz:
+            return Reset.BACKWARDS
+        state.shift += jump
+        state.lowest = min(state.lowest, state.shift)
+        state.looked += 1
+        if state.looked >= _LASTING_S * self._rate_hz:
+            lasting = 0.0 if state.lowest_before is None else state.lowest - state.lowest_before
+            state.lowest_before, state.lowest, state.looked = state.lowest, math.inf, 0
+            if lasting > _SHIFT_S * self._rate_hz:
+                state.lasting = lasting
+                return Reset.GAP
+        return None

@@ -1,0 +1,159 @@
+"""One connection to an LSL stream: raw samples in; µV, stamps of this machine's clock and losses out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+import pylsl
+
+from detector.config import Source
+from detector.errors import BadDataError
+from detector.messages import Chunk, Description, FloatArray, Gap, Reset, TimeArray
+from detector.source.ledger import Ledger
+from detector.source.lsl_correction import MAX_LEAD_S, TimeCorrection
+from detector.source.lsl_describe import describe, printable
+from detector.units import microvolts_per
+
+MAX_BLOCK_S = 0.2
+MAX_RATE_ERROR = 0.02
+_BUFFER_S = 360  # what the sender keeps for us while the network is away
+_OPEN_TIMEOUT_S = 5.0
+_MAX_PULLS = 6
+_MAX_MOVE_S = 0.1  # a correction that moves by more makes a step in the sample times
+_NUMERIC = (pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int8, pylsl.cf_int16, pylsl.cf_int32, pylsl.cf_int64)
+
+
+class Stream:
+    """Connects at construction, which may take seconds: construct it in a thread.
+
+    Raises
+    ------
+    BadDataError
+        When the stream is no EEG, is text, has no regular rate, or describes itself in a way that cannot be read.
+    TimeoutError, LostError
+        When it does not answer.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
+        _require_eeg(info, config)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=False, processing_flags=0)
+        self.uid = info.uid()
+        full = self._inlet.info(timeout=_OPEN_TIMEOUT_S)
+        self.description = _with_unit(describe(full), config.unit)
+        rate_hz = self.description.rate_hz
+        self._max_samples = max(int(rate_hz * 5), 1024)
+        self._scales = np.array([math.nan if s is None else s for s in self.description.scales_uv], dtype=np.float32)
+        self._ledger = Ledger(rate_hz, max_filled=int(config.max_gap_s * rate_hz))
+        self._held: FloatArray | None = None
+        self.newest_s: float | None = None
+        self._replay = config.replay
+        self._applied_s: float | None = None  # the correction of the last chunk
+        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
+        self._arrived_at = time.monotonic()
+        self._correction = TimeCorrection(self._inlet)
+
+    def close(self) -> None:
+        """Stop measuring the clock; the connection ends with the object."""
+        self._correction.stop()
+
+    def silent_s(self) -> float:
+        """Seconds since the last sample came, on the monotonic clock."""
+        return time.monotonic() - self._arrived_at
+
+    @property
+    def rate_is_known(self) -> bool:
+        """Whether the rate has been measured by the stamps."""
+        return self._ledger.effective_rate_hz is not None
+
+    def wrong_rate_hz(self) -> float | None:
+        """Return the rate by the stamps where it is not the declared one."""
+        rate_hz = self._ledger.effective_rate_hz
+        if rate_hz is None or abs(rate_hz / self.description.rate_hz - 1) <= MAX_RATE_ERROR:
+            return None
+        return rate_hz
+
+    def pull(self, min_samples: int) -> list[Chunk | Gap]:
+        """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``; raises LostError."""
+        messages: list[Chunk | Gap] = []
+        wanted, timeout_s = min(max(min_samples, 1), self._max_samples), MAX_BLOCK_S
+        for _ in range(_MAX_PULLS):  # a sender faster than us must not keep us here
+            try:
+                # Not with pylsl's own min_samples, which forgets the first samples if the rest is lost.
+                values, stamps = self._inlet.pull_chunk(timeout=timeout_s, max_samples=wanted, as_numpy=True)
+            except pylsl.util.LostError:
+                if messages:
+                    return messages  # the next pull raises again
+                raise
+            if len(stamps) == 0:
+                return messages
+            silent_s, self._arrived_at = self.silent_s(), time.monotonic()
+            messages += self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), silent_s)
+            if len(stamps) < wanted:
+                break
+            wanted, timeout_s = self._max_samples, 0.0
+        return messages
+
+    def _messages(self, values: FloatArray, stamps: TimeArray, silent_s: float) -> list[Chunk | Gap]:
+        arrived_s = pylsl.local_clock()
+        samples = values.astype(np.float32) * self._scales
+        segments = self._ledger.process(stamps, arrived_s - self._correction.known, silent_s)
+        messages: list[Chunk | Gap] = []
+        for segment in segments:
+            part, times, gap = samples[segment.start : segment.stop], segment.stamps, segment.gap
+            newest = float(times[-1])
+            if gap is not None and gap.reason is Reset.CLOCK:
+                self._correction.clock_jumped(newest, arrived_s)
+            correction_s = self._correction.value(newest, arrived_s)
+            if newest + correction_s > arrived_s + MAX_LEAD_S and not self._replay:
+                # Samples from the future would count as fresh for ever.
+                self._correction.clock_jumped(newest, arrived_s)
+                correction_s = self._correction.value(newest, arrived_s)
+            times = times + correction_s
+            moved_s = 0.0 if self._applied_s is None else abs(correction_s - self._applied_s)
+            self._applied_s = correction_s
+            if moved_s > _MAX_MOVE_S:
+                gap = replace(gap or Gap(math.nan, math.nan, Reset.CLOCK), reason=Reset.CLOCK)
+            if gap is not None:
+                before_s = self.newest_s if self.newest_s is not None else float(times[0])
+                messages.append(replace(gap, start_s=before_s, end_s=float(times[0])))
+            elif segment.filled and self._held is not None:
+                before = times[0] - np.arange(segment.filled, 0, -1) / self.description.rate_hz
+                part = np.concatenate([np.repeat(self._held[None], segment.filled, axis=0), part])
+                times = np.concatenate([before, times])
+            messages.append(Chunk(part, times, missing=0 if gap is not None else segment.filled))
+            self._held = part[-1].copy()
+            self.newest_s = float(times[-1])
+        return messages
+
+
+def _require_eeg(info: pylsl.StreamInfo, config: Source) -> None:
+    if info.channel_format() not in _NUMERIC:
+        raise BadDataError("its samples are text; expected numbers")
+    if info.nominal_srate() <= 0:
+        raise BadDataError("its rate is irregular (nominal rate 0); expected a regularly sampled EEG stream")
+    if info.type().upper() != "EEG" and not config.predicate:
+        raise BadDataError(
+            f"its type is {printable(info.type())!r}, expected 'EEG'; if it is EEG all the same, say so by a predicate"
+        )
+
+
+def _with_unit(description: Description, unit: str) -> Description:
+    """Return the description with the operator's unit for channels that declare none.
+
+    Raises BadDataError where the operator and the stream contradict one another.
+    """
+    if not unit:
+        return description
+    given = microvolts_per(unit)
+    scales = description.scales_uv
+    contradicting = [i for i, scale in enumerate(scales) if scale is not None and scale != given]
+    if contradicting and not any(scale == given for scale in scales):
+        i = contradicting[0]
+        raise BadDataError(
+            f"it declares the unit {description.units[i]!r} for {description.labels[i]!r}, the configuration says "
+            f"{unit!r}; remove `unit` from [source] to use what the stream says"
+        )
+    return replace(description, scales_uv=tuple(given if scale is None else scale for scale in scales))

@@ -1,0 +1,1 @@
+"""Recordings -> sequences -> networks -> bundles: how the networks that the daemon runs are trained and measured."""

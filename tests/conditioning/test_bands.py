@@ -1,0 +1,94 @@
+"""Features are the logarithm of band power in µV², absolute and relative to the derivation's own past."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from detector.conditioning.bands import Bands, BandsConfig
+from detector.messages import BoolArray, FloatArray, Frame
+from tests.signals import noise
+
+BANDS_HZ = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0))
+CONFIG = BandsConfig(256.0, 512, 256, n_derivations=2, bands_hz=BANDS_HZ, baseline_s=60.0)
+GOOD = np.ones(2, dtype=bool)
+
+
+def frames(samples: FloatArray, good: BoolArray = GOOD) -> list[Frame]:
+    starts = range(0, len(samples) - 511, 256)
+    return [Frame(samples[i : i + 512], good, (i + 511) / 256) for i in starts]
+
+
+def run(made: list[Frame]) -> FloatArray:
+    """Return (n_frames, n_derivations, per_derivation)."""
+    return np.stack([f.values for f in Bands(CONFIG).process(made)]).reshape(len(made), 2, -1)
+
+
+def sine(hz: float, uv: float, seconds: float = 4.0) -> FloatArray:
+    wave = uv * np.sin(2 * np.pi * hz * np.arange(int(seconds * 256)) / 256)
+    return np.column_stack([wave, wave]).astype(np.float32)
+
+
+@pytest.mark.parametrize(("hz", "band"), [(2.0, 0), (6.0, 1), (10.0, 2)])
+def test_a_sine_has_the_power_of_its_mean_square_in_its_band(hz: float, band: int) -> None:
+    absolute = run(frames(sine(hz, 100)))[:, :, :3]
+    np.testing.assert_allclose(absolute[:, :, band], np.log10(100**2 / 2), atol=0.01)
+    assert (np.delete(absolute, band, axis=2) < 1).all()
+
+
+def test_the_power_of_all_bands_is_the_variance() -> None:
+    config = BandsConfig(256.0, 512, 256, 22, ((0.5, 128.0),), 60.0)
+    white = np.random.default_rng(0).normal(0, 30, (512 * 50, 22)).astype(np.float32)
+    made = [Frame(white[i : i + 512], np.ones(22, dtype=bool), 0.0) for i in range(0, len(white), 512)]
+    values = np.stack([f.values for f in Bands(config).process(made)]).reshape(50, 22, 3)
+    assert np.mean(10 ** values[:, :, 0]) == pytest.approx(900, rel=0.02)
+
+
+def test_a_constant_does_not_count() -> None:
+    np.testing.assert_allclose(run(frames(sine(6, 50) + 300)), run(frames(sine(6, 50))), atol=1e-3)
+
+
+def test_relative_power_is_zero_on_a_steady_signal_and_the_rise_after_it() -> None:
+    steady, loud = frames(sine(6, 30, 30)), frames(sine(6, 300, 4))
+    values = run(steady + loud)
+    np.testing.assert_allclose(values[: len(steady), :, 4], 0, atol=1e-3)
+    assert values[len(steady), 0, 4] == pytest.approx(2 * (1 - 1 / (len(steady) + 1)), abs=0.01)
+
+
+def test_the_baseline_follows_with_its_time_constant() -> None:
+    bands = Bands(CONFIG)
+    bands.process(frames(sine(6, 30, 62)))
+    after = np.stack([f.values for f in bands.process(frames(sine(6, 300, 61)))]).reshape(-1, 2, 7)[:, 0, 4]
+    assert after[-1] == pytest.approx(2 * np.exp(-1), abs=0.05)
+
+
+def test_a_bad_derivation_is_all_zero_and_does_not_move_its_baseline() -> None:
+    bands = Bands(CONFIG)
+    quiet, loud = frames(sine(6, 30, 10)), frames(sine(6, 3000, 10), np.array([False, True]))
+    bands.process(quiet)
+    during = np.stack([f.values for f in bands.process(loud)]).reshape(-1, 2, 7)
+    assert (during[:, 0] == 0).all()
+    assert (during[:, 1, 6] == 1).all()
+    after = bands.process(quiet)[0].values.reshape(2, 7)
+    assert after[0, 4] == pytest.approx(0, abs=1e-3)
+    assert after[1, 4] < -1
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-42, 1e6])
+def test_features_of_absurd_frames_are_finite(value: float) -> None:
+    assert np.isfinite(run(frames(np.full((1024, 2), value, dtype=np.float32)))).all()
+
+
+def test_frames_in_one_call_or_many_give_the_same() -> None:
+    made = frames(noise(256 * 40, 2))
+    bands = Bands(CONFIG)
+    single = np.stack([f.values for frame in made for f in bands.process([frame])])
+    np.testing.assert_allclose(single.reshape(len(made), 2, -1), run(made), atol=1e-5)
+
+
+def test_good_time_and_missing_go_through() -> None:
+    good = np.array([True, False])
+    (out,) = Bands(CONFIG).process([Frame(noise(512, 2), good, 7.5, missing=2)])
+    assert (out.good is good, out.end_s, out.missing) == (True, 7.5, 2)
+    assert Bands(CONFIG).process([]) == []
+    assert len(out.values) == CONFIG.n_features

@@ -1,0 +1,52 @@
+"""Every run of the tests has an LSL session of its own on the loopback, and reads the real EEG where it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _private_lsl_network(folder: Path) -> Path:
+    """Write the LSL configuration that this process and all its children use: nobody else is heard or disturbed."""
+    port = 20000 + os.getpid() % 200 * 100
+    path = folder / "lsl_api.cfg"
+    path.write_text(
+        f"[ports]\nBasePort = {port}\nPortRange = 90\nIPv6 = disable\n"
+        f"[multicast]\nResolveScope = machine\n"
+        f"[lab]\nSessionID = test-{uuid.uuid4()}\n"
+        "[log]\nlevel = -3\n"
+    )
+    return path
+
+
+# liblsl reads this once, when it is loaded, so it must be set before any test module imports pylsl.
+_folder = tempfile.TemporaryDirectory(prefix="lsl-")
+os.environ["LSLAPICFG"] = str(_private_lsl_network(Path(_folder.name)))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def eeg_data() -> Path:
+    """Return the folder with the real recordings; skip, visibly, where they are absent."""
+    given = os.environ.get("SEIZURE_DETECTOR_DATA")
+    if given:
+        return Path(given)
+    unpack = ROOT.parent / "shared" / "data" / "unpack"
+    if not unpack.exists():
+        pytest.skip("the real recordings are not here (set SEIZURE_DETECTOR_DATA to their folder)")
+    done = subprocess.run([str(unpack)], capture_output=True, text=True, check=True)
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forget_lsl_network() -> Iterator[None]:
+    yield
+    _folder.cleanup()

@@ -1,0 +1,57 @@
+"""Processes and waiting, for tests over real LSL streams."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+POLL_S = 0.02
+
+
+def until(condition: Callable[[], object], within_s: float, what: str) -> float:
+    """Wait for a condition and return the seconds that it took; fail when it does not come true in time."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within_s, f"not within {within_s} s: {what}"
+        time.sleep(POLL_S)
+    return time.monotonic() - began
+
+
+@contextmanager
+def program(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of the program in a process of its own, its log in a file, and end it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen([sys.executable, "-m", "detector", *arguments], stdout=output, stderr=output)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@contextmanager
+def amplifier(script: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python script as a source in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def synthetic_amplifier(source_id: str, *, duration_s: float = 600, speed: float = 1.0, rate_hz: float = 256.0) -> str:
+    """Return the script of an amplifier whose last channel counts its samples."""
+    return (
+        "from detector.source.lsl_simulator import simulate\n"
+        "from detector.source.synthetic import SyntheticConfig, SyntheticEeg\n"
+        f"eeg = SyntheticEeg(SyntheticConfig({duration_s}, {rate_hz}, sample_index=True))\n"
+        f"simulate(eeg, name='amp', source_id={source_id!r}, speed={speed}, stop=lambda: False,\n"
+        "    wait_for_consumer_s=20)\n"
+    )

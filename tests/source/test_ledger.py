@@ -1,0 +1,182 @@
+"""What was lost is known from the stamps alone, and lateness is not taken for loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.messages import Reset, TimeArray
+from detector.source.ledger import Ledger, Segment
+
+RATE = 256.0
+STAMPS = 1000 + np.arange(60 * 256) / RATE
+
+
+def _run(stamps: TimeArray, chunk: int = 32, silent_s: float = 0.1) -> tuple[list[Segment], Ledger]:
+    ledger = Ledger(RATE, max_filled=3)
+    segments = [
+        segment
+        for start in range(0, len(stamps), chunk)
+        for segment in ledger.process(stamps[start : start + chunk], 1000 + (start + chunk) / RATE, silent_s)
+    ]
+    return segments, ledger
+
+
+def _losses(segments: list[Segment]) -> list[int | tuple[Reset, int]]:
+    return [
+        (segment.gap.reason, segment.gap.missing) if segment.gap else segment.filled
+        for segment in segments
+        if segment.gap or segment.filled
+    ]
+
+
+def test_an_unbroken_stream_has_no_losses_and_its_rate_is_measured() -> None:
+    segments, ledger = _run(STAMPS)
+    assert sum(s.stop - s.start for s in segments) == len(STAMPS)
+    assert _losses(segments) == []
+    assert ledger.effective_rate_hz == pytest.approx(RATE)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 100000])
+@pytest.mark.parametrize(
+    ("lost", "said"), [(1, 1), (3, 3), (4, (Reset.GAP, 4)), (10, (Reset.GAP, 10)), (1000, (Reset.GAP, 1000))]
+)
+def test_up_to_three_lost_samples_are_filled_and_more_are_a_gap(
+    lost: int, said: int | tuple[Reset, int], chunk: int
+) -> None:
+    segments, _ = _run(np.delete(STAMPS, slice(2000, 2000 + lost)), chunk)
+    assert _losses(segments) == [said]
+
+
+def test_the_gap_says_where_it_lies() -> None:
+    segments, _ = _run(np.delete(STAMPS, slice(2000, 2100)))
+    gap = next(s.gap for s in segments if s.gap)
+    assert (gap.start_s, gap.end_s) == (STAMPS[1999], STAMPS[2100])
+
+
+@given(st.lists(st.tuples(st.integers(100, 15000), st.integers(1, 40)), max_size=5), st.integers(1, 500))
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_every_lost_sample_of_an_exact_source_is_counted_for_any_chunking(
+    holes: list[tuple[int, int]], chunk: int
+) -> None:
+    keep = np.ones(len(STAMPS), dtype=bool)
+    for start, length in holes:
+        keep[start : start + length] = False
+    segments, ledger = _run(STAMPS[keep], chunk)
+    counted = sum(s.filled + (s.gap.missing if s.gap else 0) for s in segments)
+    assert counted == (~keep[: np.flatnonzero(keep)[-1]]).sum()
+    assert np.array_equal(np.concatenate([s.stamps for s in segments]), STAMPS[keep])
+    assert not ledger.jittery
+
+
+def test_late_pushes_are_not_taken_for_losses() -> None:
+    rng = np.random.default_rng(1)
+    late = STAMPS + np.repeat(rng.exponential(0.004, len(STAMPS) // 32), 32)
+    segments, ledger = _run(late)
+    assert ledger.jittery
+    # Until the first late push is made up for, it looks like lost samples: once, and in the first second.
+    assert len(_losses(segments)) <= 2
+    assert all(s.stamps[0] < STAMPS[256] for s in segments if s.gap or s.filled)
+
+
+def test_a_lasting_loss_shows_through_the_jitter_within_two_seconds() -> None:
+    rng = np.random.default_rng(1)
+    late = STAMPS + np.repeat(rng.exponential(0.004, len(STAMPS) // 32), 32)
+    segments, _ = _run(np.delete(late, slice(7000, 7060)))
+    gaps = [s.gap for s in segments if s.gap and s.gap.start_s > STAMPS[256]]
+    assert len(gaps) == 1
+    assert gaps[0].missing == pytest.approx(60, abs=4)
+    assert gaps[0].end_s - STAMPS[7000] < 2.5
+
+
+def test_bursts_stamped_on_arrival_cost_one_reset_and_then_are_understood() -> None:
+    stamps = np.repeat(STAMPS[31::32], 32) + np.tile(np.arange(32) * 1e-5, len(STAMPS) // 32)
+    segments, ledger = _run(stamps)
+    assert ledger.jittery
+    assert len(_losses(segments)) == 1
+
+
+def test_stamps_that_go_back_are_a_boundary() -> None:
+    stamps = STAMPS.copy()
+    stamps[3000:] -= 1
+    segments, _ = _run(stamps)
+    assert _losses(segments) == [(Reset.BACKWARDS, 0)]
+
+
+def test_a_sample_that_comes_twice_is_left_out_and_counted() -> None:
+    segments, ledger = _run(np.insert(STAMPS, 3000, STAMPS[2999]))
+    assert np.array_equal(np.concatenate([s.stamps for s in segments]), STAMPS)
+    assert ledger.doubled == 1
+
+
+@pytest.mark.parametrize("jump_s", [600, 200000])
+def test_a_clock_jump_is_a_boundary_and_no_loss(jump_s: float) -> None:
+    stamps = STAMPS.copy()
+    stamps[3000:] += jump_s
+    stamps[9000:] -= jump_s
+    segments, _ = _run(stamps)
+    assert _losses(segments) == [(Reset.CLOCK, 0), (Reset.CLOCK, 0)]
+
+
+def test_after_a_long_silence_the_same_jump_is_a_loss() -> None:
+    stamps = STAMPS.copy()
+    stamps[3008:] += 600
+    segments, _ = _run(stamps, silent_s=600)
+    assert _losses(segments) == [(Reset.GAP, 600 * 256)]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -3.0, 1e300])
+def test_a_count_of_samples_stands_in_for_stamps_that_are_no_times(wrong: float) -> None:
+    stamps = STAMPS.copy()
+    stamps[3000:3100] = wrong
+    segments, ledger = _run(stamps)
+    assert _losses(segments) == []
+    np.testing.assert_allclose(np.concatenate([s.stamps for s in segments]), STAMPS)
+    assert ledger.bad_stamps == 100
+
+
+def test_a_stream_without_any_time_is_counted_from_its_arrival() -> None:
+    segments, _ = _run(np.full(512, np.nan))
+    stamps = np.concatenate([s.stamps for s in segments])
+    np.testing.assert_allclose(np.diff(stamps), 1 / RATE)
+    assert stamps[31] == pytest.approx(1000 + 32 / RATE)
+
+
+def test_a_source_without_stamps_that_paused_is_counted_on_from_its_return() -> None:
+    ledger = Ledger(RATE, max_filled=3)
+    ledger.process(np.full(256, np.nan), arrived_s=100.0)
+    [segment] = ledger.process(np.full(256, np.nan), arrived_s=106.0)
+    assert segment.stamps[-1] == pytest.approx(106.0)
+    assert segment.gap is not None
+    assert segment.gap.missing == 5 * 256
+
+
+def test_the_rate_is_known_after_eight_seconds_and_forgets_what_is_long_past() -> None:
+    ledger = Ledger(RATE, max_filled=3)
+    for start in range(0, len(STAMPS), 32):
+        ledger.process(STAMPS[start : start + 32], 0.0)
+        assert (ledger.effective_rate_hz is None) == (start + 32 <= 8 * 256)
+    faster = STAMPS[-1] + np.arange(1, 20 * 256) / (RATE * 1.25)
+    for start in range(0, len(faster), 32):
+        ledger.process(faster[start : start + 32], 0.0)
+    assert ledger.effective_rate_hz == pytest.approx(RATE * 1.25, rel=0.01)
+
+
+def test_frequent_gaps_do_not_keep_the_rate_unknown() -> None:
+    stamps = 1000 + np.arange(60 * 256) / RATE * 1.05
+    stamps += np.arange(len(stamps)) // (5 * 256) * 2.0  # a hole of two seconds every five
+    _, ledger = _run(stamps)
+    assert ledger.effective_rate_hz == pytest.approx(RATE / 1.05, rel=0.005)
+
+
+def test_half_the_samples_lost_one_by_one_is_half_the_rate() -> None:
+    _, ledger = _run(STAMPS[::2])
+    assert ledger.effective_rate_hz == pytest.approx(RATE / 2, rel=0.01)
+
+
+def test_a_rate_that_is_two_percent_off_is_measured_and_makes_no_gap() -> None:
+    segments, ledger = _run(1000 + np.arange(60 * 256) / RATE * 1.02)
+    assert _losses(segments) == []
+    assert ledger.effective_rate_hz == pytest.approx(RATE / 1.02, rel=1e-4)

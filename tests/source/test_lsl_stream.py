@@ -1,0 +1,120 @@
+"""One connection: its correction, its backlog and its end, with the inlet at its edges replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pylsl
+import pytest
+
+from detector.config import make_config
+from detector.messages import Chunk, Gap, Reset
+from detector.source.lsl_stream import Stream
+
+RATE = 256.0
+CONFIG = make_config({"bed": {"name": "b"}, "source": {"source_id": "s"}}).source
+
+
+class Inlet:
+    """Hands out chunks; what is an exception is raised."""
+
+    def __init__(self, chunks: list[Any]) -> None:
+        self.chunks = chunks
+        self.correction = 0.0
+
+    def info(self, timeout: float) -> pylsl.StreamInfo:
+        return _info()
+
+    def open_stream(self, timeout: float) -> None: ...
+
+    def time_correction(self, timeout: float) -> float:
+        return self.correction
+
+    def pull_chunk(self, timeout: float, max_samples: int, as_numpy: bool) -> Any:
+        chunk = self.chunks.pop(0) if self.chunks else np.empty(0)
+        if isinstance(chunk, Exception):
+            raise chunk
+        return np.ones((len(chunk), 2), dtype=np.float32), np.asarray(chunk)
+
+
+def _info() -> pylsl.StreamInfo:
+    info = pylsl.StreamInfo("amp", "EEG", 2, RATE, "float32", "s")
+    channels = info.desc().append_child("channels")
+    for label in ("a", "b"):
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", label)
+        channel.append_child_value("unit", "uV")
+    return info
+
+
+def _stream(monkeypatch: pytest.MonkeyPatch, chunks: list[Any]) -> tuple[Stream, Inlet]:
+    inlet = Inlet(chunks)
+    monkeypatch.setattr("detector.source.lsl_stream.pylsl.StreamInlet", lambda *_, **__: inlet)
+    return Stream(_info(), CONFIG), inlet
+
+
+def _stamps(n: int, start_s: float | None = None) -> Any:
+    start = pylsl.local_clock() - n / RATE if start_s is None else start_s
+    return start + np.arange(n) / RATE
+
+
+def test_samples_that_came_before_the_loss_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, _ = _stream(monkeypatch, [_stamps(10), pylsl.util.LostError(), pylsl.util.LostError()])
+    [chunk] = stream.pull(10)
+    assert isinstance(chunk, Chunk)
+    assert len(chunk.samples) == 10
+    with pytest.raises(pylsl.util.LostError):
+        stream.pull(10)
+    stream.close()
+
+
+def test_a_correction_that_steps_is_a_boundary_and_not_a_jump_of_sample_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = _stamps(64)
+    stream, inlet = _stream(monkeypatch, [first])
+    stream.pull(64)
+    stream._correction._measured = -0.5
+    inlet.chunks.append(_stamps(64, first[-1] + 1 / RATE))
+    gap, chunk = stream.pull(64)
+    assert isinstance(gap, Gap)
+    assert gap.reason is Reset.CLOCK
+    assert gap.start_s == pytest.approx(first[-1])
+    assert isinstance(chunk, Chunk)
+    assert chunk.timestamps[0] == pytest.approx(first[-1] + 1 / RATE - 0.5)
+    stream.close()
+
+
+def test_a_correction_that_drifts_is_followed_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _stamps(64)
+    stream, inlet = _stream(monkeypatch, [first])
+    stream.pull(64)
+    stream._correction._measured = 0.002
+    inlet.chunks.append(_stamps(64, first[-1] + 1 / RATE))
+    [chunk] = stream.pull(64)
+    assert isinstance(chunk, Chunk)
+    assert chunk.timestamps[0] == pytest.approx(first[-1] + 1 / RATE + 0.002)
+    stream.close()
+
+
+def test_a_sender_that_is_faster_than_we_are_does_not_keep_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    start_s = pylsl.local_clock() - 600
+    full = [_stamps(1280, start_s + k * 1280 / RATE) for k in range(100)]
+    stream, inlet = _stream(monkeypatch, full)
+    stream.pull(1280)
+    assert len(inlet.chunks) > 80, "the rest is for the next turn"
+    stream.close()
+
+
+def test_a_stream_that_cannot_be_opened_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    def never(self: Inlet, timeout: float) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Inlet, "open_stream", never)
+    before = threading.active_count()
+    with pytest.raises(TimeoutError):
+        _stream(monkeypatch, [])
+    assert threading.active_count() == before

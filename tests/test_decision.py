@@ -1,0 +1,298 @@
+"""Non-seizure is said only while it is true; a seizure exactly by its thresholds, holds and refractory time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.decision import BURDEN_S, Decision, DecisionConfig
+from detector.errors import ConfigError
+from detector.messages import (
+    Cause,
+    Decided,
+    Event,
+    Gap,
+    Outcome,
+    Probability,
+    Reset,
+    SessionReset,
+    State,
+    Status,
+)
+from tests.signals import deterministic
+
+PLAIN = DecisionConfig(
+    step_s=1.0,
+    smoothing_s=0.0,
+    onset_threshold=0.6,
+    offset_threshold=0.4,
+    onset_hold_s=2.0,
+    offset_hold_s=3.0,
+    refractory_s=0.0,
+    warm_up_s=5.0,
+    min_good=16,
+    poor_seizure_s=4.0,
+)
+Step = float | None | Gap  # a probability, a poor signal, or a gap
+
+
+def run(config: DecisionConfig, steps: Iterable[Step], start_s: float = 100.0) -> list[Decided]:
+    decision, said = Decision(config), []
+    for i, step in enumerate(steps):
+        if isinstance(step, Gap):
+            said += decision.process(step)
+        else:
+            said += decision.process(probability(start_s + i * config.step_s, step))
+    return said
+
+
+def probability(at_s: float, value: float | None) -> Probability:
+    good = np.arange(22) < (15 if value is None else 16)
+    return Probability(0.99 if value is None else value, good, at_s)
+
+
+def gap(reason: Reset = Reset.GAP, missing: int = 0) -> Gap:
+    return Gap(0.0, math.nan, reason, missing)
+
+
+def events(said: Iterable[Decided]) -> list[Event]:
+    return [x for x in said if isinstance(x, Event)]
+
+
+def states(said: Iterable[Decided]) -> list[State | Cause]:
+    return [x.cause or x.state for x in said if isinstance(x, Status)]
+
+
+WARM = [0.0] * 6
+
+
+def test_nothing_is_said_in_the_warm_up() -> None:
+    assert states(run(PLAIN, [0.0] * 7)) == [Cause.WARMUP] * 5 + [State.NON_SEIZURE] * 2
+
+
+def test_the_onset_threshold_is_reached_by_its_own_value_and_held() -> None:
+    said = run(PLAIN, [*WARM, 0.6, 0.6, 0.6])
+    assert states(said)[6:] == [State.NON_SEIZURE, State.NON_SEIZURE, State.SEIZURE]
+    assert events(said) == [Event(1, 105.0, 108.0, None, 0.6, Outcome.ONGOING)]
+    assert not events(run(PLAIN, [*WARM, 0.6, 0.6]))
+
+
+def test_just_below_the_onset_threshold_is_none_and_begins_the_hold_anew() -> None:
+    below = float(np.nextafter(0.6, 0))
+    assert not events(run(PLAIN, [*WARM, *[below] * 20]))
+    assert [e.declared_s for e in events(run(PLAIN, [*WARM, 0.7, 0.7, below, 0.7, 0.7, 0.7]))] == [111.0]
+
+
+def test_the_offset_threshold_is_not_below_itself() -> None:
+    began = [*WARM, 0.9, 0.9, 0.9]
+    assert len(events(run(PLAIN, [*began, *[0.4] * 20]))) == 1
+    below = float(np.nextafter(0.4, 0))
+    said = run(PLAIN, [*began, 0.4, *[below] * 3, 0.4, *[below] * 4])
+    assert events(said)[1:] == [Event(1, 105.0, 108.0, 114.0, 0.9, Outcome.ENDED)]
+    assert states(said)[-2:] == [State.SEIZURE, State.NON_SEIZURE]
+
+
+def test_the_peak_is_the_highest_of_this_seizure_only() -> None:
+    one = [*[0.7] * 3, 0.95, *[0.1] * 4]
+    two = [*[0.7] * 3, *[0.1] * 4]
+    assert [e.peak_probability for e in events(run(PLAIN, [*WARM, *one, *two]))] == [0.7, 0.95, 0.7, 0.7]
+
+
+@pytest.mark.parametrize("jitter_s", [-0.45, 0.45])
+def test_less_than_half_a_step_of_jitter_decides_nothing(jitter_s: float) -> None:
+    values = [*WARM, 0.9, 0.9, 0.9, *[0.1] * 5]
+
+    def states_with(jitter: float) -> list[State | Cause]:
+        decision = Decision(PLAIN)
+        # Every second stamp of a hold's beginning and end is off.
+        stamps = [100.0 + i + (jitter if i in (5, 8, 12) else 0.0) for i in range(len(values))]
+        return states(x for t, v in zip(stamps, values, strict=True) for x in decision.process(probability(t, v)))
+
+    assert states_with(jitter_s) == states_with(0.0)
+
+
+def test_a_seizure_that_began_in_the_warm_up_is_declared_at_its_end() -> None:
+    said = run(PLAIN, [0.9] * 7)
+    assert states(said) == [Cause.WARMUP] * 5 + [State.SEIZURE] * 2
+    assert [e.declared_s for e in events(said)] == [105.0]
+
+
+def test_in_the_refractory_time_none_is_declared() -> None:
+    config = replace(PLAIN, refractory_s=10.0)
+    first = [*WARM, 0.9, 0.9, 0.9, *[0.1] * 4]
+    said = run(config, [*first, *[0.9] * 10])
+    ended, second = events(said)[1:]
+    assert ended.offset_s is not None
+    assert second.declared_s == ended.offset_s + 10.0
+    assert second.onset_s >= ended.offset_s
+
+
+def test_smoothing_is_an_exponential_mean() -> None:
+    config = replace(PLAIN, smoothing_s=4.0, onset_hold_s=0.0)
+    # 1 - exp(-n / 4) passes 0.6 at n = 4.
+    assert [e.declared_s for e in events(run(config, [*WARM, *[1.0] * 6]))] == [109.0]
+
+
+def test_a_poor_signal_is_never_non_seizure_and_never_a_new_seizure() -> None:
+    said = run(PLAIN, [*WARM, *[None] * 20])
+    assert states(said)[6:] == [Cause.POOR] * 20
+    assert not events(said)
+
+
+def test_a_poor_signal_does_not_count_towards_a_hold() -> None:
+    assert not events(run(PLAIN, [*WARM, 0.9, *[None] * 10, 0.9, 0.9]))
+    said = run(PLAIN, [*WARM, 0.9, 0.9, 0.9, 0.1, None, None, None, 0.1, 0.1])
+    assert [e.outcome for e in events(said)] == [Outcome.ONGOING]
+    assert states(said)[-1] is State.SEIZURE
+
+
+def test_what_was_before_a_poor_stretch_is_no_mean_of_what_comes_after() -> None:
+    config = replace(PLAIN, smoothing_s=60.0, onset_hold_s=0.0)
+    assert not events(run(config, [*WARM[:2], *[None] * 3, *[0.1] * 20]))
+    long_ago = [*[0.99] * 3, *[None] * 100, *[0.1] * 20]
+    assert not events(run(config, long_ago))
+
+
+def test_a_seizure_outlasts_a_short_poor_stretch_and_not_a_long_one() -> None:
+    began = [*WARM, 0.9, 0.9, 0.9]
+    said = run(PLAIN, [*began, *[None] * 4, 0.9])
+    assert states(said)[9:] == [State.SEIZURE] * 5
+    said = run(PLAIN, [*began, *[None] * 5, 0.9])
+    assert states(said)[9:] == [State.SEIZURE] * 4 + [Cause.POOR, State.NON_SEIZURE]
+    assert events(said)[1] == Event(1, 105.0, 108.0, None, 0.9, Outcome.UNKNOWN)
+
+
+def test_the_probability_is_nan_in_warm_up_and_while_poor() -> None:
+    said = [x for x in run(PLAIN, [*WARM, None, 0.5]) if isinstance(x, Status)]
+    assert [math.isnan(x.probability) for x in said] == [True] * 5 + [False, True, False]
+
+
+def test_a_gap_ends_a_seizure_with_an_unknown_outcome_and_begins_a_warm_up() -> None:
+    said = run(PLAIN, [*WARM, 0.9, 0.9, 0.9, gap(missing=7), 0.1])
+    ended, boundary, status = said[-3:]
+    assert isinstance(ended, Event)
+    assert (ended.outcome, ended.offset_s) == (Outcome.UNKNOWN, None)
+    assert boundary == SessionReset(0.0, Reset.GAP, 7)
+    assert isinstance(status, Status)
+    assert (status.cause, status.missing_samples) == (Cause.WARMUP, 7)
+
+
+@pytest.mark.parametrize("reason", [Reset.CLOCK, Reset.RECONNECT, Reset.BACKWARDS, Reset.GAP])
+def test_a_clock_that_jumps_back_does_not_silence_the_next_seizure(reason: Reset) -> None:
+    config = replace(PLAIN, refractory_s=60.0)
+    decision = Decision(config)
+    for i, value in enumerate([*WARM, 0.9, 0.9, 0.9, *[0.1] * 4]):
+        decision.process(probability(200_000.0 + i, value))
+    decision.process(gap(reason))
+    said = [x for i in range(20) for x in decision.process(probability(float(i), 0.9 if i > 8 else 0.0))]
+    assert [e.declared_s for e in events(said)] == [11.0]
+    assert all(x.burden < 0.1 for x in said if isinstance(x, Status))
+
+
+def test_the_burden_is_the_ictal_share_of_the_last_five_minutes() -> None:
+    said = run(PLAIN, [*WARM, *[0.9] * 62, *[0.0] * 350])
+    burden = [x.burden for x in said if isinstance(x, Status)]
+    ictal = sum(state is State.SEIZURE for state in states(said))
+    assert ictal == 63
+    assert max(burden) == pytest.approx(ictal / BURDEN_S)
+    assert burden[-1] == 0.0
+    assert max(x.burden for x in run(PLAIN, [*WARM, *[0.9] * 700]) if isinstance(x, Status)) == 1.0
+
+
+def test_reset_forgets_the_session_and_says_nothing() -> None:
+    decision = Decision(PLAIN)
+    for i, value in enumerate([*WARM, 0.9, 0.9, 0.9]):
+        decision.process(probability(float(i), value))
+    assert decision.in_seizure
+    decision.reset()
+    assert not decision.in_seizure
+    assert states(decision.process(probability(9.0, 0.9))) == [Cause.WARMUP]
+
+
+@pytest.mark.parametrize(("onset", "offset"), [(0.4, 0.6), (0.5, 0.0), (1.1, 0.5)])
+def test_thresholds_that_contradict_each_other_are_refused(onset: float, offset: float) -> None:
+    with pytest.raises(ConfigError, match="expected 0 < offset_threshold <= onset_threshold <= 1"):
+        replace(PLAIN, onset_threshold=onset, offset_threshold=offset)
+
+
+value_or_poor = st.one_of(st.floats(0, 1), st.none(), st.sampled_from([0.4, 0.6, 0.95, 0.05]))
+stretch = st.tuples(value_or_poor, st.integers(1, 30))
+steps_or_gaps = st.one_of(stretch, st.sampled_from([gap(reason) for reason in Reset]))
+
+
+@deterministic(300)
+@given(
+    st.lists(steps_or_gaps, min_size=1, max_size=25),
+    st.floats(-0.24, 0.24),
+    st.sampled_from([0.0, 1.5, 10.0]),
+    st.sampled_from([0.0, 12.0]),
+)
+def test_whatever_comes_the_promises_hold(
+    parts: list[tuple[float | None, int] | Gap], jitter: float, smoothing_s: float, refractory_s: float
+) -> None:
+    config = replace(PLAIN, step_s=0.5, smoothing_s=smoothing_s, refractory_s=refractory_s)
+    decision = Decision(config)
+    now, since_start, open_event, last_offset = 50.0, 0, None, None
+    numbers: list[int] = []
+    for part in parts:
+        if isinstance(part, Gap):
+            said = decision.process(part)
+            ended = events(said)
+            assert [e.number for e in ended] == ([open_event.number] if open_event else [])
+            assert all(e.outcome is Outcome.UNKNOWN and e.offset_s is None for e in ended)
+            assert isinstance(said[-1], SessionReset)
+            if open_event or part.reason in (Reset.BACKWARDS, Reset.NEW_STREAM, Reset.CLOCK):
+                last_offset = None
+            open_event, since_start = None, 0
+            now += 100.0
+            continue
+        value, n = part
+        for _ in range(n):
+            now += config.step_s
+            stamp = now + jitter * config.step_s * (-1) ** since_start
+            said = decision.process(probability(stamp, value))
+            *changed, status = said
+            assert isinstance(status, Status)
+            for event in events(changed):
+                if open_event is None:
+                    assert event.outcome is Outcome.ONGOING
+                    assert event.onset_s <= event.declared_s == stamp
+                    assert value is not None
+                    if last_offset is not None:
+                        assert event.declared_s - last_offset >= refractory_s - config.step_s / 2
+                        assert event.onset_s >= last_offset - config.step_s / 2
+                    numbers.append(event.number)
+                    open_event = event
+                else:
+                    assert (event.number, event.onset_s) == (open_event.number, open_event.onset_s)
+                    assert event.outcome in (Outcome.ENDED, Outcome.UNKNOWN)
+                    assert event.offset_s is None or event.declared_s <= event.offset_s <= stamp
+                    assert event.peak_probability >= open_event.peak_probability
+                    last_offset, open_event = event.offset_s, None
+            warm = since_start * config.step_s >= config.warm_up_s
+            assert (status.state is State.SEIZURE) == (open_event is not None) == decision.in_seizure
+            if status.state is State.NON_SEIZURE:
+                assert warm
+                assert value is not None
+            if status.state is State.NOT_MONITORING:
+                assert math.isnan(status.probability)
+            assert math.isnan(status.probability) == (value is None or not warm)
+            assert 0 <= status.burden <= 1
+            since_start += 1
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_as_few_good_channels_as_the_card_tolerates_are_enough() -> None:
+    decision = Decision(replace(PLAIN, warm_up_s=0.0))
+    for n_good, state in ((PLAIN.min_good, State.NON_SEIZURE), (PLAIN.min_good - 1, Cause.POOR)):
+        assert states(decision.process(Probability(0.1, np.arange(22) < n_good, 100.0))) == [state]
+
+
+def test_the_peak_counts_from_the_onset_and_not_from_the_declaration() -> None:
+    assert [e.peak_probability for e in events(run(PLAIN, [0.99, *WARM, 0.95, 0.7, 0.7]))] == [0.95]

@@ -1,0 +1,75 @@
+"""liblsl keeps quiet, and a user's own configuration is left as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from detector.lsl_setup import quiet
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Collect the configurations that are set, in a place where the user has none."""
+    contents: list[str] = []
+    monkeypatch.setattr("pylsl.set_config_content", contents.append)
+    monkeypatch.delenv("LSLAPICFG", raising=False)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    if Path("/etc/lsl_api/lsl_api.cfg").exists():
+        pytest.skip("this machine has an LSL configuration of its own")
+    return contents
+
+
+def test_without_a_configuration_only_the_log_is_changed(given: list[str]) -> None:
+    quiet()
+    assert given == ["[log]\nlevel = -3\n"]
+
+
+@pytest.mark.parametrize("place", ["lsl_api.cfg", "home/lsl_api/lsl_api.cfg"])
+def test_a_users_configuration_is_used_as_it_is(given: list[str], tmp_path: Path, place: str) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("[log]\nlevel = 2\n")
+    quiet()
+    assert given == []
+
+
+def test_the_variable_wins(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LSLAPICFG", "/anywhere.cfg")
+    quiet()
+    assert given == []
+
+
+def test_a_service_without_a_home_starts(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _uid: (_ for _ in ()).throw(KeyError("no such user")))
+    quiet()
+    assert len(given) == 1
+
+
+def test_a_home_that_may_not_be_looked_into_is_none(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.stat", refused)
+    quiet()
+    assert len(given) == 1
+
+
+@pytest.mark.parametrize("is_quiet", [True, False])
+def test_liblsl_says_nothing_of_its_own(tmp_path: Path, is_quiet: bool) -> None:
+    # An outlet without a source_id is what it would warn of.
+    script = (
+        "from detector.lsl_setup import quiet\n" + "quiet()\n" * is_quiet + "import pylsl\n"
+        "pylsl.StreamOutlet(pylsl.StreamInfo('x', 'y', 1, 0, 'float32', ''))\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "LSLAPICFG"}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    assert (done.stderr == "") == is_quiet

@@ -1,0 +1,328 @@
+"""The daemon's life, seen from outside: every session boundary is said and resets; nothing false is said between."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pylsl
+import pytest
+
+from detector.client.lsl import BedClient, Marker, StatusSample
+from detector.conditioning.montage import MONTAGES
+from detector.config import Config, load_config
+from detector.errors import ConfigError, StateError
+from detector.messages import Features, Probability, State
+from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters
+from detector.service import Service
+
+RATE = 256
+LABELS = MONTAGES["chb-mit-22"]
+_ids = itertools.count()
+
+CARD = Card(
+    format=1,
+    id="stub",
+    created="2026-01-01",
+    direction="causal",
+    parameters=1,
+    montage="chb-mit-22",
+    min_derivations=18,
+    rate_hz=256,
+    frame_samples=512,
+    hop_samples=128,
+    files={"model.keras": "0" * 64},
+    filters=CardFilters(highpass_hz=0.5, clip_uv=2000),
+    features=CardFeatures(bands_hz=((1, 8), (8, 30)), baseline_s=60),
+    decision=CardDecision(
+        smoothing_s=0,
+        onset_threshold=0.5,
+        offset_threshold=0.5,
+        onset_hold_s=1,
+        offset_hold_s=1,
+        refractory_s=0,
+        warm_up_s=2,
+    ),
+    data=(),
+    figures={},
+    limits=(),
+)
+
+
+class LoudIsSeizure:
+    """A network that is sure of a seizure where the absolute power is high; counts what is done to it."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+        self.fail_once = False
+
+    def process(self, features: list[Features]) -> list[Probability]:
+        if features and self.fail_once:
+            self.fail_once = False
+            raise StateError("not finite")
+        return [
+            Probability(float(f.values.reshape(22, -1)[:, 0].mean() > 2.5), f.good, f.end_s, f.missing)
+            for f in features
+        ]
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+class Amplifier:
+    """An outlet of this process; pushes seconds of noise at once, stamped as if it had been live."""
+
+    def __init__(self, source_id: str, labels: tuple[str, ...] = LABELS) -> None:
+        info = pylsl.StreamInfo("amp", "EEG", len(labels), RATE, "float32", source_id)
+        channels = info.desc().append_child("channels")
+        for label in labels:
+            channel = channels.append_child("channel")
+            channel.append_child_value("label", label)
+            channel.append_child_value("unit", "uV")
+        self.outlet: Any = pylsl.StreamOutlet(info)
+        self._rng = np.random.default_rng(0)
+        self._next_s: float | None = None
+        self._n = len(labels)
+
+    def push(self, seconds: float, uv: float = 20.0, skip_s: float = 0.0) -> tuple[float, float]:
+        """Push ``seconds`` of noise behind ``skip_s`` of nothing; return the first and last stamp."""
+        n = round(seconds * RATE)
+        if self._next_s is None:
+            self._next_s = pylsl.local_clock()
+        stamps = self._next_s + skip_s + np.arange(n) / RATE
+        samples = self._rng.normal(size=(n, self._n)).astype(np.float32) * uv
+        for start in range(0, n, 64):
+            self.outlet.push_chunk(samples[start : start + 64].tolist(), stamps[start : start + 64].tolist())
+        self._next_s = float(stamps[-1]) + 1 / RATE
+        return float(stamps[0]), float(stamps[-1])
+
+
+def engine_bundle(name: str, folder: Path) -> Bundle:
+    if name != "stub":
+        raise ConfigError("no such bundle")
+    return Bundle(folder, CARD)
+
+
+class World:
+    """A service in a thread, its amplifier, and a client that remembers what it was told."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        number = next(_ids)
+        self.bed, self.source_id, self.control = f"ward{number}", f"svc-{number}", f"control-{number}"
+        self.path = tmp_path / "bed.toml"
+        self.write()
+        self.network = LoudIsSeizure()
+
+        def engine(config: Config) -> tuple[Bundle, LoudIsSeizure]:
+            return engine_bundle(config.model.bundle, tmp_path), self.network
+
+        monkeypatch.setattr("detector.loading.load_engine", engine)
+        monkeypatch.setattr("detector.loading.load_bundle", lambda name: engine_bundle(name, tmp_path))
+        self.service = Service(load_config(self.path), self.path)
+        self._thread = threading.Thread(target=self.service.run)
+        self._thread.start()
+        self.client = BedClient(self.bed, 10)
+        self.markers: list[str] = []
+        self.stamps: list[float] = []
+        self.statuses: list[StatusSample] = []
+        self.amplifier = Amplifier(self.source_id)
+
+    def write(self, extra: str = "") -> None:
+        self.path.write_text(
+            f'[bed]\nname = "{self.bed}"\n[source]\nsource_id = "{self.source_id}"\nreplay = true\n'
+            '[model]\nbundle = "stub"\n'
+            f'[outlets]\ndetail = true\n[session]\ncontrol_stream = "{self.control}"\n{extra}'
+        )
+
+    def read(self) -> None:
+        for record in self.client.read():
+            if isinstance(record, Marker):
+                self.markers.append(record.text)
+                self.stamps.append(record.time_s)
+            else:
+                self.statuses.append(record)
+
+    def until(self, condition: Callable[[], object], within_s: float = 15) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within_s} s; markers {self.markers}"
+            self.read()
+
+    def until_marker(self, text: str, within_s: float = 15) -> None:
+        """Wait for a marker that has not been waited for yet."""
+        self.until(lambda: text in self.markers, within_s)
+        position = self.markers.index(text)
+        self.markers, self.stamps = self.markers[position + 1 :], self.stamps[position + 1 :]
+
+    def monitored(self) -> None:
+        self.until(lambda: "not-monitoring/warmup" in self.markers)
+        self.amplifier.push(12)
+        self.until_marker("non-seizure")
+
+    def close(self) -> None:
+        self.service.stop()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        self.client.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    world = World(tmp_path, monkeypatch)
+    yield world
+    world.close()
+
+
+def test_non_seizure_waits_for_the_warm_up_and_for_the_rate_to_be_known(world: World) -> None:
+    world.until(lambda: "not-monitoring/warmup" in world.markers)
+    # The warm-up ends after 4 s, 2 s after the first frame is whole; the rate takes 8 s of samples.
+    world.until_marker("not-monitoring/warmup")
+    first_s, _ = world.amplifier.push(6)
+    world.until_marker("not-monitoring/validating")
+    world.amplifier.push(6)
+    world.until(lambda: "non-seizure" in world.markers)
+    stamp = world.stamps[world.markers.index("non-seizure")]
+    assert 6 < stamp - first_s < 9
+    steps = (stamp - first_s + 1 / RATE) / CARD.step_s
+    assert steps == pytest.approx(round(steps), abs=0.02), "stamped with the sample time at which a step ends"
+    said = [status for status in world.statuses if status.state is State.NOT_MONITORING]
+    assert said
+    assert all(np.isnan(status.probability) for status in said)
+
+
+def test_a_gap_is_a_boundary(world: World) -> None:
+    world.monitored()
+    resets = world.network.resets
+    world.amplifier.push(12, skip_s=0.5)
+    world.until_marker("session-reset/gap")
+    world.until_marker("not-monitoring/warmup")
+    world.until_marker("non-seizure")
+    assert world.network.resets == resets + 1
+    assert world.statuses[-1].missing_samples == 128
+
+
+def test_stamps_that_go_back_are_a_boundary(world: World) -> None:
+    world.monitored()
+    world.amplifier.push(12, skip_s=-3)
+    world.until_marker("session-reset/timestamps-backwards")
+    world.until_marker("not-monitoring/warmup")
+
+
+def test_an_operator_begins_a_session_by_signal(world: World) -> None:
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)}
+    world.service.handle_signals()
+    try:
+        world.monitored()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        world.until_marker("session-reset/operator")
+        world.until_marker("not-monitoring/warmup")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_an_operator_begins_a_session_by_a_marker(world: World) -> None:
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(world.control, "Markers", 1, 0, "string", world.control))
+    world.monitored()
+    world.until(outlet.have_consumers)
+    outlet.push_sample(["something else"])
+    outlet.push_sample(["session/start"])
+    world.until_marker("session-reset/operator")
+    world.until_marker("not-monitoring/warmup")
+
+
+def test_a_good_file_is_taken_over_at_a_boundary_and_a_bad_one_is_not(world: World) -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    others = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    world.service.handle_signals()
+    try:
+        world.monitored()
+        world.path.write_text("[bed]\nname = 3\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        _, last_s = world.amplifier.push(12)
+        world.until(lambda: world.statuses[-1].time_s > last_s - 1)
+        assert not [text for text in world.markers if "reset" in text]
+
+        world.write("[decision]\nonset_threshold = 1.0\nwarm_up_s = 3.0\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        world.until_marker("session-reset/reload")
+        world.until_marker("monitoring-start")
+        world.monitored()
+    finally:
+        for number, handler in {signal.SIGHUP: before, **others}.items():
+            signal.signal(number, handler)
+
+
+def test_a_source_that_comes_back_with_other_labels_is_read_by_them(world: World) -> None:
+    world.monitored()
+    world.amplifier.outlet = None
+    world.until_marker("session-reset/lost")
+    world.until_marker("not-monitoring/lost")
+    world.amplifier = Amplifier(world.source_id, (*reversed(LABELS), "ECG"))
+    world.until_marker("session-reset/label-change")
+    world.amplifier.push(12)
+    world.until_marker("non-seizure")
+
+
+def test_a_source_that_does_not_fit_any_more_is_not_used(world: World) -> None:
+    world.monitored()
+    world.amplifier.outlet = None
+    world.until_marker("not-monitoring/lost")
+    world.amplifier = Amplifier(world.source_id, MONTAGES["tuh-tcp-22"])
+    world.until_marker("not-monitoring/refused")
+    world.amplifier.push(12)
+    world.until(lambda: len(world.statuses) > 20)
+    assert "non-seizure" not in world.markers
+
+
+def test_a_seizure_whose_signal_is_lost_has_an_unknown_outcome(world: World) -> None:
+    found = pylsl.resolve_byprop("name", f"{world.bed}-detail", 1, 5)
+    inlet = pylsl.StreamInlet(found[0], recover=False)
+    inlet.open_stream(5)
+    world.monitored()
+    world.amplifier.push(4, uv=200)
+    world.until_marker("seizure")
+    world.amplifier.outlet = None
+    world.until_marker("not-monitoring/lost")
+    details = [json.loads(inlet.pull_sample(timeout=5)[0][0]) for _ in range(2)]
+    assert [d["outcome"] for d in details] == ["ongoing", "unknown"]
+    assert details[0]["event_id"] == details[1]["event_id"]
+    assert details[1]["offset"] is None
+    assert details[0]["onset"] < details[0]["declared"]
+    assert details[1]["emitted"] > details[0]["emitted"]
+
+
+def test_a_fault_of_the_network_is_said_reset_and_recovered_from(world: World) -> None:
+    world.monitored()
+    world.network.fail_once = True
+    world.amplifier.push(1)
+    world.until_marker("session-reset/fault")
+    world.until_marker("not-monitoring/fault")
+    world.amplifier.push(12)
+    world.until_marker("non-seizure")
+
+
+def test_two_channels_of_one_name_with_different_samples_are_refused(world: World) -> None:
+    world.amplifier.outlet = None
+    world.amplifier = Amplifier(world.source_id, (*LABELS, "FP1-F7"))
+    world.until(lambda: "not-monitoring/warmup" in world.markers)
+    world.amplifier.push(12)
+    world.until_marker("session-reset/fault")
+    world.until_marker("not-monitoring/refused")
+    assert "non-seizure" not in world.markers
+
+
+def test_stopping_is_the_last_word(world: World) -> None:
+    world.monitored()
+    world.service.stop()
+    world.until_marker("session-reset/end")
+    world.until_marker("not-monitoring/stopping")
+    world.until_marker("monitoring-stop")

@@ -1,0 +1,119 @@
+"""A bundle: made from a folder, checked as the daemon checks it, and the one that ships detects real seizures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detector.decision import Decision
+from detector.errors import UsageError
+from detector.messages import Chunk, Description, Event, Probability, State, Status
+from detector.network.bundle import load_bundle
+from detector.network.keras_lstm import KerasLstm
+from detector.pipeline import Conditioning, Pipeline, decision_config
+from detector.source.synthetic import SyntheticConfig, SyntheticEeg
+from detector.training import choosing
+from detector.training import ship as ship_module
+from detector.training.clips import Person, load_clips, load_eegmat
+from detector.training.sequences import sequence_of
+from detector.training.sessions import Session, compose_plain
+from detector.training.ship import Order, ship, work_of
+from tests.training.made_up import RECIPE, made_up_person
+
+# Keras 3.15 reads TensorFlow's variables through a protocol that NumPy 2 has replaced.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def network() -> KerasLstm:
+    return KerasLstm(load_bundle("chb-lstm-1"))
+
+
+def _watch(network: KerasLstm, session: Session) -> tuple[list[Event], list[Status]]:
+    card = load_bundle("chb-lstm-1").card
+    n = len(card.derivations)
+    description = Description(card.derivations, session.rate_hz, (1.0,) * n, ("uV",) * n)
+    pipeline = Pipeline(Conditioning(card, description), network, Decision(decision_config(card)))
+    said = list(pipeline.process(Chunk(session.samples, np.arange(len(session.samples)) / session.rate_hz)))
+    events = [s for s in said if isinstance(s, Event) and s.offset_s is None]
+    return events, [s for s in said if isinstance(s, Status)]
+
+
+def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    persons = tuple(
+        Person(f"p{i}", p.rate_hz, p.seizures, p.background)
+        for i, p in enumerate([made_up_person(2), made_up_person(2, seed=1), made_up_person(0), made_up_person(0)])
+    )
+    monkeypatch.setattr(ship_module, "load_persons", lambda _folder: persons)
+    monkeypatch.setattr(ship_module, "synthetic_sequences", lambda *_: [])
+    monkeypatch.setattr(choosing, "_SMOOTHING_S", (1.0,))
+    monkeypatch.setattr(choosing, "_ONSET_HOLD_S", (2.0,))
+    order = Order(tmp_path, tmp_path / "models", "tiny", "2026-01-01", folds=2, seeds=1, epochs=1)
+    passes: list[float] = []
+    bundle = ship(order, RECIPE, lambda _what, done: passes.append(done))
+    assert sum(passes) == work_of(order)
+    assert bundle.card.id == "tiny"
+    assert bundle.card.parameters < 100_000
+    engine = KerasLstm(bundle)
+    first: list[Probability] = engine.process(sequence_of(compose_plain(persons[0], _rng())[0], bundle.card).features)
+    assert all(0 <= p.value <= 1 for p in first)
+    assert [p.name for p in (tmp_path / "models").iterdir()] == ["tiny"]
+    with pytest.raises(UsageError, match="never change"):
+        ship(order, RECIPE, lambda _what, _done: None)
+
+
+def test_the_shipped_card_says_what_it_was_trained_on_and_cannot_do() -> None:
+    card = load_bundle("chb-lstm-1").card
+    assert card.parameters <= 100_000
+    assert {data.licence for data in card.data} == {"ODC-By 1.0"}
+    assert all(word in " ".join(d.attribution for d in card.data) for word in ("Shoeb", "Goldberger", "Zyma"))
+    assert any("24 h are not known" in limit for limit in card.limits)
+    assert card.figures["seizures"] > 100
+    assert len(card.figures["seeds"]) >= 1
+
+
+def test_the_shipped_bundle_detects_real_seizures_and_comes_back(network: KerasLstm, eeg_data: Path) -> None:
+    person = next(p for p in load_clips(eeg_data) if p.name == "chb03")
+    session = compose_plain(person, np.random.default_rng(0))[0]
+    events, statuses = _watch(network, session)
+    network.reset()
+    found = [
+        next((e for e in events if onset <= e.declared_s <= offset + 6), None) for onset, offset in session.seizures
+    ]
+    # It was trained on her, so this shows that the bundle is whole, not how well it does on strangers.
+    assert len(session.seizures) == 7
+    assert sum(event is not None for event in found) >= 6
+    assert len(events) <= 8
+    said = np.array([s.state == State.SEIZURE for s in statuses])
+    assert 0.1 < said.mean() < 0.7
+    assert statuses[0].state is State.NOT_MONITORING
+
+
+def test_the_shipped_bundle_says_nothing_about_healthy_people(network: KerasLstm, eeg_data: Path) -> None:
+    for person in load_eegmat(eeg_data)[:3]:
+        events, statuses = _watch(network, compose_plain(person, np.random.default_rng(0))[0])
+        network.reset()
+        assert not events
+        # The rest is warm-up, and the flat end that the files are padded with.
+        assert sum(s.state is State.NON_SEIZURE for s in statuses) > 0.9 * len(statuses)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_shipped_bundle_detects_the_demonstrations_seizure(network: KerasLstm, seed: int) -> None:
+    eeg = SyntheticEeg(SyntheticConfig(duration_s=150.0, seizures=((100.0, 120.0),), seed=seed))
+    samples = np.concatenate([m.samples for m in eeg.messages() if isinstance(m, Chunk)])
+    events, statuses = _watch(network, Session("synthetic", 256.0, samples, np.zeros(len(samples), dtype=bool)))
+    network.reset()
+    assert len(events) == 1
+    assert 100 < events[0].declared_s < 116
+    back = [s.time_s for s in statuses if s.time_s > 120 and s.state is State.NON_SEIZURE]
+    assert back[0] < 135
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
