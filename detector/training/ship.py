@@ -84,7 +84,7 @@ def prepare(folder: Path, recipe: Recipe, card: Card, on_progress: OnProgress) -
     versions = [training_sequences(persons, card, seed, told) for seed in range(recipe.versions)]
     simulated = [synthetic_sequences(card, version, told) for version in range(recipe.versions)]
     together = [real + extra for real, extra in zip(versions, simulated, strict=True)]
-    return Data(persons, together, plain_sequences(persons, card, 0, told))
+    return Data(together, plain_sequences(persons, card, 0, told))
 
 
 def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:

@@ -11,7 +11,6 @@ from detector.network.bundle import Card, CardDecision
 from detector.pipeline import bands_config
 from detector.training import stateful
 from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
-from detector.training.clips import Person
 from detector.training.evaluation import Tally, auroc, average_precision, folds_of, sigmoid
 from detector.training.networks import scale_of
 from detector.training.recipe import Recipe
@@ -24,22 +23,23 @@ OnProgress = Callable[[str, float], None]  # what is being done, and how many pa
 class Data:
     """Sequences of all persons: compositions to train on, and plain ones to measure with."""
 
-    persons: tuple[Person, ...]
     versions: list[list[Sequence]]
     plain: list[Sequence]
 
     @property
     def names(self) -> list[str]:
         """Everybody."""
-        return [person.name for person in self.persons]
+        return sorted({sequence.person for sequence in self.plain})
 
     def with_seizures(self) -> set[str]:
         """Return who has seizures."""
-        return {person.name for person in self.persons if person.seizures}
+        return {sequence.person for sequence in self.plain if sequence.seizures}
 
     def folds(self, n_folds: int) -> list[tuple[str, ...]]:
         """Return the persons dealt to folds: the same for every seed."""
-        sizes = {p.name: sum(len(s.ictal) for s in p.seizures) / p.rate_hz for p in self.persons}
+        sizes = dict.fromkeys(self.names, 0.0)
+        for sequence in self.plain:
+            sizes[sequence.person] += sum(offset - onset for onset, offset in sequence.seizures)
         return folds_of(self.names, n_folds, 0, sizes)
 
 
