@@ -87,6 +87,8 @@ def run(path: Path, check: bool) -> None:
     """Watch one bed: the daemon. It waits for its stream for ever."""
     from detector.config import load_config
 
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # they would end a program that is still loading its model
     config = load_config(path)
     _quiet_lsl()
     from detector.service import Service

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -45,9 +44,9 @@ class Service:
 
     def __init__(self, config: Config, config_path: Path | None = None) -> None:
         self._path = config_path
-        self._stop_asked = threading.Event()
-        self._reset_asked = threading.Event()
-        self._reload_asked = threading.Event()
+        # Plain flags: a lock, which an event has, may be held by the very code that a signal interrupts.
+        self._stop_asked = self._reset_asked = self._reload_asked = False
+        self._is_poor = False
         self._reloading: Background[Loaded] | None = None
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
@@ -64,7 +63,7 @@ class Service:
         if on_ready is not None:
             on_ready()
         try:
-            while not self._stop_asked.is_set():
+            while not self._stop_asked:
                 self.turn()
         finally:
             self._shut_down()
@@ -72,33 +71,33 @@ class Service:
     def check(self) -> None:
         """Try the source's predicate and the outlets; everything else was checked at construction."""
         LslSource(self._config.source, self._accept).close()
-        LslOutlets(self._identity()).close()
+        LslOutlets(_identity(self._loaded)).close()
 
     def handle_signals(self) -> None:
         """SIGTERM and SIGINT stop, SIGUSR1 begins a new session, SIGHUP reads the configuration again."""
 
-        def asks(event: threading.Event) -> Callable[[int, FrameType | None], None]:
-            return lambda _signal, _frame: event.set()
+        def asks(flag: str) -> Callable[[int, FrameType | None], None]:
+            return lambda _number, _frame: setattr(self, flag, True)
 
-        signal.signal(signal.SIGTERM, asks(self._stop_asked))
-        signal.signal(signal.SIGINT, asks(self._stop_asked))
-        signal.signal(signal.SIGUSR1, asks(self._reset_asked))
-        signal.signal(signal.SIGHUP, asks(self._reload_asked))
+        signal.signal(signal.SIGTERM, asks("_stop_asked"))
+        signal.signal(signal.SIGINT, asks("_stop_asked"))
+        signal.signal(signal.SIGUSR1, asks("_reset_asked"))
+        signal.signal(signal.SIGHUP, asks("_reload_asked"))
 
     def stop(self) -> None:
         """Make `run` return after the present turn."""
-        self._stop_asked.set()
+        self._stop_asked = True
 
     def turn(self) -> None:
         """Do what was asked, take what has come, say what is true."""
-        if self._reload_asked.is_set():
-            self._reload_asked.clear()
+        if self._reload_asked and self._reloading is None:
+            self._reload_asked = False
             self._begin_reload()
         if self._reloading is not None and self._reloading.wait():
             reloading, self._reloading = self._reloading, None
             self._finish_reload(reloading)
-        if self._reset_asked.is_set() or (self._control is not None and self._control.start_asked()):
-            self._reset_asked.clear()
+        if self._reset_asked or (self._control is not None and self._control.start_asked()):
+            self._reset_asked = False
             log.info("new session, asked for by the operator")
             self._feed(Gap(self._source.newest_s, math.nan, Reset.OPERATOR))
         needed = 1 if self._pipeline is None else self._pipeline.conditioning.needed
@@ -111,7 +110,7 @@ class Service:
         self._monitor.tick(local_clock(), self._source.newest_s, condition.cause if condition else None)
 
     def _start(self) -> None:
-        identity = self._identity()
+        identity = _identity(self._loaded)
         if self._outlets is None or identity != self._outlets.config:
             # Opened anew only when they must be: every reader loses its connection.
             self._close_outlets()
@@ -120,24 +119,6 @@ class Service:
         self._monitor = self._new_monitor(self._outlets)
         self._monitor.start(local_clock())
         log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
-
-    def _identity(self) -> OutletIdentity:
-        config, card = self._config, self._bundle.card
-        return OutletIdentity(
-            bed=config.bed.name,
-            step_s=card.step_s,
-            model_id=card.id,
-            model_sha256=self._bundle.sha256,
-            montage=card.montage,
-            derivations=card.derivations,
-            source_name=config.source.name,
-            source_id=config.source.source_id,
-            source_hostname=config.source.hostname,
-            algorithmic_delay_s=card.frame_samples / 2 / card.rate_hz + self._decision.config.smoothing_s,
-            detail=config.outlets.detail,
-            codes=config.outlets.codes,
-            repeat_hz=config.outlets.repeat_hz,
-        )
 
     def _close_outlets(self) -> None:
         if self._outlets is not None:
@@ -155,8 +136,9 @@ class Service:
         return Monitor(config, sinks)
 
     def _shut_down(self) -> None:
-        self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
-        self._monitor.stop(local_clock())
+        if self._outlets is not None:  # else they could not be opened anew, and nobody listens
+            self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
+            self._monitor.stop(local_clock())
         self._source.close()
         if self._control is not None:
             self._control.close()
@@ -167,9 +149,9 @@ class Service:
         """Validate in the background, for a model takes seconds to load and samples come meanwhile."""
         if self._path is None:
             log.warning("no configuration file to read again")
-        elif self._reloading is None:
-            path, before = self._path, self._loaded
-            self._reloading = Background(lambda: reload(path, before))
+            return
+        path, before = self._path, self._loaded
+        self._reloading = Background(lambda: reload(path, before))
 
     def _finish_reload(self, reloading: Background[Loaded]) -> None:
         """Swap; a wrong file changes nothing."""
@@ -181,6 +163,7 @@ class Service:
                     f"the bed's name changed from {before.bed.name!r} to {loaded.config.bed.name!r}; restart for that"
                 )
             LslSource(loaded.config.source, self._accept).close()
+            _identity(loaded)
         except DetectorError as error:
             log.error("the configuration is kept as it was: %s", error)
             return
@@ -210,7 +193,7 @@ class Service:
     def _feed(self, message: Chunk | Gap) -> bool:
         """Run the pipeline; what it says goes out at once. Return whether the stream can still be used."""
         try:
-            doubt = None if self._source.rate_is_known else Cause.VALIDATING
+            doubt = None if self._source.rate_is_right else Cause.VALIDATING
             for said in self._process(message):
                 self._monitor.take(said, local_clock(), doubt)
         except (StateError, BadDataError) as error:
@@ -220,13 +203,40 @@ class Service:
             if isinstance(error, BadDataError):
                 self._source.refuse(str(error))
                 return False
+        self._tell_faults()
         return True
+
+    def _tell_faults(self) -> None:
+        was_poor, self._is_poor = self._is_poor, self._monitor.status.cause is Cause.POOR
+        if self._is_poor and not was_poor and self._pipeline is not None:
+            faults = self._pipeline.conditioning.faults
+            log.warning("too few good channels: %s", ", ".join(f"{name} {fault}" for name, fault in faults.items()))
 
     def _process(self, message: Chunk | Gap) -> Iterable[Decided]:
         if self._pipeline is not None:
             return self._pipeline.process(message)
         assert isinstance(message, Gap)
         return self._decision.process(message)
+
+
+def _identity(loaded: Loaded) -> OutletIdentity:
+    """Return who the outlets say they are; raises ConfigError where the model and the outlets do not go together."""
+    config, card = loaded.config, loaded.bundle.card
+    return OutletIdentity(
+        bed=config.bed.name,
+        step_s=card.step_s,
+        model_id=card.id,
+        model_sha256=loaded.bundle.sha256,
+        montage=card.montage,
+        derivations=card.derivations,
+        source_name=config.source.name,
+        source_id=config.source.source_id,
+        source_hostname=config.source.hostname,
+        algorithmic_delay_s=card.frame_samples / 2 / card.rate_hz + loaded.decision.smoothing_s,
+        detail=config.outlets.detail,
+        codes=config.outlets.codes,
+        repeat_hz=config.outlets.repeat_hz,
+    )
 
 
 class _Published:
