@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import math
 import signal
-import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 
 from detector.background import Background
-from detector.config import Config
-from detector.decision import Decision
+from detector.config import Config, differences
+from detector.decision import Decision, Record
 from detector.errors import BadDataError, ConfigError, DetectorError, StateError
 from detector.loading import Loaded, load, reload
-from detector.messages import Cause, Chunk, Decided, Description, Event, Gap, Outcome, Reset, State, Status
-from detector.monitor import Monitor, MonitorConfig, Sink
-from detector.network.bundle import Bundle
+from detector.messages import Cause, Chunk, Decided, Description, Gap, Reset
+from detector.monitor import Monitor, MonitorConfig
 from detector.pipeline import Conditioning, Pipeline, SourceConfig
+from detector.sinks.log import LogSink
 from detector.sinks.lsl import LslOutlets, OutletIdentity
 from detector.source.lsl import LslSource, Opened, local_clock
 from detector.source.lsl_control import LslControl
@@ -51,9 +50,9 @@ class Service:
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
 
-    def _take_over(self, loaded: Loaded) -> None:
+    def _take_over(self, loaded: Loaded, record: Record | None = None) -> None:
         self._loaded, self._config, self._bundle = loaded, loaded.config, loaded.bundle
-        self._decision = Decision(loaded.decision)
+        self._decision = Decision(loaded.decision, record)
         self._pipeline: Pipeline | None = None
         self._accepted: Conditioning | None = None
 
@@ -70,7 +69,7 @@ class Service:
 
     def check(self) -> None:
         """Try the source's predicate and the outlets; everything else was checked at construction."""
-        LslSource(self._config.source, self._accept).close()
+        self._open_source().close()
         LslOutlets(_identity(self._loaded)).close()
 
     def handle_signals(self) -> None:
@@ -110,38 +109,45 @@ class Service:
         self._monitor.tick(local_clock(), self._source.newest_s, condition.cause if condition else None)
 
     def _start(self) -> None:
+        outlets = self._open_outlets()
+        self._source, self._control = self._open_source(), self._open_control()
+        self._monitor = Monitor(self._monitor_config(), [outlets, LogSink()])
+        self._monitor.start(local_clock())
+        log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
+
+    def _open_outlets(self) -> LslOutlets:
         identity = _identity(self._loaded)
         if self._outlets is None or identity != self._outlets.config:
             # Opened anew only when they must be: every reader loses its connection.
             self._close_outlets()
             self._outlets = LslOutlets(identity)
-        self._open_sources()
-        self._monitor = self._new_monitor(self._outlets)
-        self._monitor.start(local_clock())
-        log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
+        return self._outlets
 
     def _close_outlets(self) -> None:
         if self._outlets is not None:
             self._outlets.close()
         self._outlets = None
 
-    def _open_sources(self) -> None:
-        config = self._config
-        self._source = LslSource(config.source, self._accept)
-        self._control = LslControl(config.session.control_stream) if config.session.control_stream else None
+    def _open_source(self) -> LslSource:
+        return LslSource(self._config.source, self._accept)
 
-    def _new_monitor(self, outlets: LslOutlets) -> Monitor:
-        config = MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
-        sinks: list[Sink] = [_Published(outlets, self._config.bed.name, self._bundle), _Logged()]
-        return Monitor(config, sinks)
+    def _open_control(self) -> LslControl | None:
+        name = self._config.session.control_stream
+        return LslControl(name) if name else None
+
+    def _close_control(self) -> None:
+        if self._control is not None:
+            self._control.close()
+
+    def _monitor_config(self) -> MonitorConfig:
+        return MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
 
     def _shut_down(self) -> None:
         if self._outlets is not None:  # else they could not be opened anew, and nobody listens
             self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
             self._monitor.stop(local_clock())
         self._source.close()
-        if self._control is not None:
-            self._control.close()
+        self._close_control()
         self._close_outlets()
         log.info("stopped")
 
@@ -167,15 +173,33 @@ class Service:
         except DetectorError as error:
             log.error("the configuration is kept as it was: %s", error)
             return
-        if loaded.config == before and loaded.network is self._loaded.network:
+        changes = [*differences(before, loaded.config)]
+        if loaded.network is not self._loaded.network:
+            changes.append(f"the network is that of {loaded.bundle.card.id} now")
+        if changes:
+            log.info("the configuration is taken over: %s", "; ".join(changes))
+            self._swap(loaded)
+        else:
             log.info("the configuration has not changed")
-            return
+
+    def _swap(self, loaded: Loaded) -> None:
+        """Go on with another configuration: a new session, of the same stream where the stream is the same."""
+        before = self._loaded
         self._feed(Gap(self._source.newest_s, math.nan, Reset.RELOAD))
-        self._source.close()
-        if self._control is not None:
-            self._control.close()
-        self._take_over(loaded)
-        self._start()
+        same_network = loaded.network is before.network
+        accepted, pipeline = self._accepted, self._pipeline
+        self._take_over(loaded, self._decision.record if same_network else None)
+        if same_network and loaded.config.source == before.config.source:
+            self._accepted = accepted
+            if pipeline is not None:
+                self._pipeline = Pipeline(pipeline.conditioning, loaded.network, self._decision)
+        else:
+            self._source.close()
+            self._source = self._open_source()
+        if loaded.config.session != before.config.session:
+            self._close_control()
+            self._control = self._open_control()
+        self._monitor.go_on_with(self._monitor_config(), [self._open_outlets(), LogSink()])
 
     def _accept(self, description: Description) -> None:
         config = self._config.source
@@ -237,52 +261,3 @@ def _identity(loaded: Loaded) -> OutletIdentity:
         codes=config.outlets.codes,
         repeat_hz=config.outlets.repeat_hz,
     )
-
-
-class _Published:
-    """The LSL outlets as a sink."""
-
-    def __init__(self, outlets: LslOutlets, bed: str, bundle: Bundle) -> None:
-        self._outlets, self._bed, self._bundle = outlets, bed, bundle
-        self._event_id = ""
-        self.push_marker, self.push_code = outlets.push_marker, outlets.push_code
-        self.push_status = outlets.push_status
-
-    def push_event(self, event: Event, now_s: float) -> None:
-        if event.outcome is Outcome.ONGOING:
-            # The LSL clock begins anew at each boot, so no time of it names an event for good.
-            self._event_id = f"{self._bed}-{uuid.uuid4().hex}"
-        payload = {
-            "kind": "seizure",
-            "event_id": self._event_id,
-            "onset": event.onset_s,
-            "declared": event.declared_s,
-            "offset": event.offset_s,
-            "emitted": now_s,
-            "outcome": event.outcome,
-            "peak_probability": event.peak_probability,
-            "model_id": self._bundle.card.id,
-            "model_sha256": self._bundle.sha256,
-        }
-        self._outlets.push_detail(payload, event.declared_s if event.offset_s is None else event.offset_s)
-
-
-class _Logged:
-    """The log as a sink: a line for each change, none for each step."""
-
-    def push_marker(self, text: str, time_s: float) -> None:
-        log.info("%s at %.3f s", text, time_s)
-
-    def push_code(self, state: State, time_s: float) -> None: ...
-
-    def push_status(self, status: Status, input_age_s: float) -> None: ...
-
-    def push_event(self, event: Event, now_s: float) -> None:
-        late_s = now_s - (event.declared_s if event.offset_s is None else event.offset_s)
-        if event.outcome is Outcome.ONGOING:
-            log.warning("seizure %d declared, onset %.3f s, said %.1f s later", event.number, event.onset_s, late_s)
-        elif event.outcome is Outcome.ENDED:
-            assert event.offset_s is not None
-            log.warning("seizure %d ended after %.1f s", event.number, event.offset_s - event.onset_s)
-        else:
-            log.warning("seizure %d: the signal was lost, its outcome is unknown", event.number)

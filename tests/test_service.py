@@ -21,7 +21,7 @@ from detector.conditioning.montage import MONTAGES
 from detector.config import Config, load_config
 from detector.errors import ConfigError, StateError
 from detector.messages import Features, Probability, State
-from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters
+from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters, load_bundle
 from detector.service import Service
 
 RATE = 256
@@ -254,11 +254,72 @@ def test_a_good_file_is_taken_over_at_a_boundary_and_a_bad_one_is_not(world: Wor
         world.write("[decision]\nonset_threshold = 1.0\nwarm_up_s = 3.0\n")
         os.kill(os.getpid(), signal.SIGHUP)
         world.until_marker("session-reset/reload")
-        world.until_marker("monitoring-start")
-        world.monitored()
+        world.amplifier.push(12)
+        world.until(lambda: "non-seizure" in world.markers)
+        assert "monitoring-start" not in world.markers, "the detector has not been started again"
+        assert not [text for text in world.markers if "reset" in text], "the stream is the same"
     finally:
         for number, handler in {signal.SIGHUP: before, **others}.items():
             signal.signal(number, handler)
+
+
+def test_a_reload_of_the_source_looks_for_it_anew(world: World) -> None:
+    world.monitored()
+    world.path.write_text(world.path.read_text().replace("replay = true", "replay = true\nstall_s = 3.0"))
+    world.service._reload_asked = True
+    world.until_marker("session-reset/reload")
+    world.until_marker("session-reset/new-stream")
+    world.amplifier.push(12)
+    world.until_marker("non-seizure")
+
+
+def test_a_file_that_changes_while_another_is_loaded_is_read_too(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow(name: str) -> Bundle:
+        loading.set()
+        assert go_on.wait(10)
+        return engine_bundle(name, tmp_path)
+
+    monkeypatch.setattr("detector.loading.load_bundle", slow)
+    world.write("[decision]\nonset_hold_s = 2.0\n")
+    world.service._reload_asked = True
+    assert loading.wait(10)
+    world.write("[decision]\nonset_hold_s = 9.0\n")
+    world.service._reload_asked = True
+    go_on.set()
+    world.until(lambda: world.service._decision.config.onset_hold_s == 9.0)
+
+
+def test_a_model_whose_steps_are_too_slow_for_the_outlets_is_not_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = Bundle(tmp_path, CARD.model_copy(update={"hop_samples": 512, "id": "slow"}))
+    monkeypatch.setattr("detector.loading.load_engine", lambda _: (slow, world.network))
+    world.path.write_text(world.path.read_text().replace('"stub"', '"slow"'))
+    world.service._reload_asked = True
+    world.until(lambda: "the configuration is kept as it was: the model steps every 2 s" in caplog.text)
+    world.monitored()
+
+
+@pytest.mark.parametrize("name", ["/opt/" + "y" * 300 + "/x", "a\\u0000/b"])
+def test_a_bundle_that_cannot_be_looked_at_is_not_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    monkeypatch.setattr("detector.loading.load_engine", lambda config: (load_bundle(config.model.bundle), None))
+    world.path.write_text(world.path.read_text().replace('"stub"', f'"{name}"'))
+    world.service._reload_asked = True
+    world.until(lambda: "cannot be looked at" in caplog.text)
+    world.monitored()
+
+
+def test_too_few_good_channels_are_named_with_what_is_wrong(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.monitored()
+    world.amplifier.push(3, uv=0.0)
+    world.until_marker("not-monitoring/poor")
+    assert "too few good channels: FP1-F7 flat, F7-T7 flat" in caplog.text
 
 
 def test_a_source_that_comes_back_with_other_labels_is_read_by_them(world: World) -> None:

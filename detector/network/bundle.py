@@ -53,6 +53,7 @@ class CardDecision(_Section):
     offset_hold_s: Annotated[float, Field(ge=0, le=120)]
     refractory_s: Annotated[float, Field(ge=0, le=600)]
     warm_up_s: Annotated[float, Field(ge=0, le=600)]
+    poor_seizure_s: Annotated[float, Field(ge=0, le=300)] = 30.0
 
     @pydantic.model_validator(mode="after")
     def _ordered(self) -> CardDecision:

@@ -184,6 +184,8 @@ class LslSource:
             stream.close()
             self._refuse_candidate(opening.info, error)
             return []
+        if self._last is not None and _who(self._last) != _who(stream.description):
+            log.warning("another sender than before: now %s, before %s", _who(stream.description), _who(self._last))
         opened = Opened(stream.description, _why_new(self._last, stream.description))
         again = self._stream is not None and self._stream.uid == stream.uid
         self._let_go()
@@ -278,6 +280,10 @@ class _Opening(Background[Stream]):
     def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
         self.info = info
         super().__init__(lambda: Stream(info, config), discard=Stream.close)
+
+
+def _who(description: Description) -> str:
+    return f"{description.name!r} on {description.hostname!r}"
 
 
 def _why_new(before: Description | None, now: Description) -> Reset:

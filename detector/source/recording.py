@@ -242,9 +242,11 @@ def scales_to_microvolts(
                 "leave it out to use what the file says"
             )
         scales = tuple(given if scale is None else scale for scale in scales)
-    for label, declared, scale in zip(labels, units, scales, strict=True):
-        if scale is None:
-            log.warning("%s: channel %r has the unit %r, known are %s", path, label, declared, KNOWN)
+    unknown = [i for i, scale in enumerate(scales) if scale is None]
+    if unknown:
+        declared = sorted({units[i] for i in unknown})
+        what = f"{len(unknown)} of {len(scales)} channels (first {labels[unknown[0]]!r}) declare no known unit"
+        log.warning("%s: %s but %s; known are %s", path, what, ", ".join(map(repr, declared)), KNOWN)
     return scales
 
 
