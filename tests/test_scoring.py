@@ -89,9 +89,8 @@ def test_no_seizure_is_one_row_of_background_over_what_was_monitored(folder: Pat
 def test_what_was_not_monitored_is_in_no_row(tmp_path: Path, bundle: Bundle) -> None:
     path = write_edf(tmp_path / "hole.edf", 90, holes=((40, 100),))
     result = scored(path, bundle)
-    spans = [
-        (float(r["onset"]), float(r["onset"]) + float(r["duration"])) for r in rows(events_tsv(result, _Started()))
-    ]  # type: ignore[arg-type]
+    table = rows(events_tsv(result, open_recording(path)))
+    spans = [(float(row["onset"]), float(row["onset"]) + float(row["duration"])) for row in table]
     for step in result.steps:
         middle = step.time_s - STEP_S / 2
         assert any(start < middle < end for start, end in spans) == (step.state is not State.NOT_MONITORING)

@@ -186,11 +186,14 @@ def test_non_seizure_waits_for_the_warm_up_and_for_the_rate_to_be_known(world: W
     # The warm-up ends after 4 s, 2 s after the first frame is whole; the rate takes 8 s of samples.
     world.until_marker("not-monitoring/warmup")
     first_s, _ = world.amplifier.push(6)
-    world.until_marker("not-monitoring/validating")
+    world.until(lambda: "not-monitoring/validating" in world.markers)
+    doubted_s = world.stamps[world.markers.index("not-monitoring/validating")]
+    world.until(lambda: world.statuses[-1].time_s > first_s + 5)
+    assert "non-seizure" not in world.markers, "6 s are not enough to know a rate by"
     world.amplifier.push(6)
     world.until(lambda: "non-seizure" in world.markers)
     stamp = world.stamps[world.markers.index("non-seizure")]
-    assert 6 < stamp - first_s < 9
+    assert doubted_s < stamp < first_s + 9
     steps = (stamp - first_s + 1 / RATE) / CARD.step_s
     assert steps == pytest.approx(round(steps), abs=0.02), "stamped with the sample time at which a step ends"
     said = [status for status in world.statuses if status.state is State.NOT_MONITORING]
@@ -304,10 +307,10 @@ def test_a_model_whose_steps_are_too_slow_for_the_outlets_is_not_taken_over(
     world.monitored()
 
 
-@pytest.mark.parametrize("name", ["/opt/" + "y" * 300 + "/x", "a\\u0000/b"])
 def test_a_bundle_that_cannot_be_looked_at_is_not_taken_over(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    name = "/opt/" + "y" * 300 + "/x"
     monkeypatch.setattr("detector.loading.load_engine", lambda config: (load_bundle(config.model.bundle), None))
     world.path.write_text(world.path.read_text().replace('"stub"', f'"{name}"'))
     world.service._reload_asked = True

@@ -87,6 +87,9 @@ class Ledger:
         self.last: float | None = None
         self._state = _State()
         self._silent_s = math.inf
+        self._measure_anew()
+
+    def _measure_anew(self) -> None:
         # The rate is measured over all samples that came, whatever was lost between them.
         self._covered_s, self._counted = 0.0, 0
         self._marks: deque[tuple[float, int]] = deque([(0.0, 0)])
@@ -223,6 +226,7 @@ class Ledger:
         if -jump <= state.unpaid + _HALF:
             # A stamp that is early by what another was late: pushes were late, nothing was lost.
             self.jittery = True
+            self._measure_anew()  # what looked like losses was left out of the time, and was none
             return None
         if jump > -1:
             return None
