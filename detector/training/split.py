@@ -92,7 +92,7 @@ def write_split(split: Split, path: Path) -> None:
 
 
 def read_split(path: Path) -> Split:
-    """Return the split in a file that `write_split` or people wrote; `of_part` and `fit` hold it against a data set.
+    """Return the split in a file that `write_split` or people wrote; see `check_split` for whether it is of a data set.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def read_split(path: Path) -> Split:
         raise BadDataError(f"{path}: {error}") from error
 
 
-def fit(split: Split, data: DataSet) -> None:
+def check_split(split: Split, data: DataSet) -> None:
     """Check that a split is one of this data set: every person of either is in the other.
 
     Raises
@@ -153,9 +153,9 @@ def of_part(split: Split, data: DataSet, names: Iterable[str]) -> DataSet:
     UsageError
         When there is no such part.
     BadDataError
-        When the split is not one of this data set, see `fit`.
+        When the split is not one of this data set, see `check_split`.
     """
-    fit(split, data)
+    check_split(split, data)
     persons: set[str] = set()
     for name in names:
         if name not in split.parts:
