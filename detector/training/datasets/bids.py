@@ -9,6 +9,8 @@ Its traps:
   problem, never "no seizure".
 * An event without a duration is no seizure that one can measure with.
 * ``participants.tsv`` is optional and not read: the person is the ``sub-`` folder, whatever the number of sessions.
+* A person who was given two subjects is not recognised: see whether a conversion of CHB-MIT kept chb01 and chb21 apart,
+  who are one girl.
 * The BIDS standard allows formats that are not read here (BrainVision, EEGLAB): named as problems.
 * Copies in ``derivatives`` and ``sourcedata`` are not the data set.
 """

@@ -76,11 +76,8 @@ class Listed:
         """
         if len(self.starts) != len(self.ends):
             raise BadDataError(f"the list has the starts {self.starts} and the ends {self.ends}; expected pairs")
-        spans = []
-        for start, end in zip(self.starts, self.ends, strict=True):
-            onset_s = elapsed_s(self.begin, start)
-            spans.append((float(onset_s), float(onset_s + elapsed_s(start, end))))
-        return spans
+        pairs = zip(self.starts, self.ends, strict=True)
+        return [(float(elapsed_s(self.begin, start)), float(elapsed_s(self.begin, end))) for start, end in pairs]
 
 
 def read_list(path: Path) -> dict[str, Listed]:

@@ -84,6 +84,7 @@ def test_a_name_that_may_mean_several_files_is_a_problem_and_no_file_passes_for_
         ("10.00.00", "10.00.10 (10.00.12)", "10.00.20", "expected hours, minutes and seconds"),
         ("10.00.00", "10.00.10", "", "expected hours, minutes and seconds"),
         ("10.00.00", "10.00.10", "10.00.10", "an end that is after the onset"),
+        ("10.00.00", "10.00.10", "10.00.05", "from 10 to 5 s; expected an end that is after the onset"),
     ],
 )
 def test_times_that_contradict_the_recording_or_each_other_leave_it_out(
