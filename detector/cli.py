@@ -20,6 +20,7 @@ from detector import __version__
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.network.command import models
 from detector.training.command import train
+from detector.training.data_command import data
 
 if TYPE_CHECKING:
     from detector.messages import Description
@@ -77,6 +78,7 @@ def commands() -> None:
 
 commands.add_command(models)
 commands.add_command(train)
+commands.add_command(data)
 
 
 @commands.command()
