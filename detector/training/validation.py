@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detector.evaluation.events import Tally
+from detector.evaluation.steps import auroc, average_precision, sigmoid
 from detector.network.bundle import Card, CardDecision
 from detector.pipeline import bands_config
 from detector.training import stateful
 from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
-from detector.training.evaluation import Tally, auroc, average_precision, folds_of, sigmoid
+from detector.training.folds import folds_of
 from detector.training.networks import scale_of
 from detector.training.recipe import Recipe
 from detector.training.sequences import Sequence
