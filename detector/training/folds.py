@@ -26,10 +26,10 @@ def folds_of(persons: Iterable[str], n_folds: int, seed: int, sizes: dict[str, f
     folds: list[list[str]] = [[] for _ in range(n_folds)]
     for name in sorted(shuffled, key=lambda name: -sizes.get(name, 0.0)):
 
-        def load(fold: list[str], with_seizures: bool = sizes.get(name, 0.0) > 0) -> tuple[float, int]:
-            # Persons without a seizure are dealt by their number.
+        def load(fold: list[str], with_seizures: bool = sizes.get(name, 0.0) > 0) -> tuple[bool, float, int]:
+            # Persons without a seizure are dealt by their number, but no fold stays empty.
             same = [other for other in fold if (sizes.get(other, 0.0) > 0) == with_seizures]
-            return sum(sizes.get(other, 0.0) for other in same), len(same)
+            return bool(fold), sum(sizes.get(other, 0.0) for other in same), len(same)
 
         smallest = min(folds, key=load)
         smallest.append(name)

@@ -20,6 +20,10 @@ def test_a_person_is_in_exactly_one_fold(n_folds: int) -> None:
     assert folds == folds_of(names[::-1], n_folds, 0, sizes)
 
 
+def test_no_fold_stays_empty_where_hardly_anybody_has_a_seizure() -> None:
+    assert sorted(folds_of(["a", "b", "c"], 3, 0, {"a": 50.0})) == [("a",), ("b",), ("c",)]
+
+
 def test_a_person_named_twice_is_an_error() -> None:
     with pytest.raises(BadDataError, match="named twice"):
         folds_of(["a", "b", "a"], 2, 0, {})
