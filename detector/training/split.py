@@ -64,7 +64,7 @@ def make_split(data: DataSet, n_folds: int, seed: int) -> Split:
         When there are fewer persons than folds.
     """
     # Brings the decision and the features: late.
-    from detector.training.evaluation import folds_of
+    from detector.training.folds import folds_of
 
     sizes = ictal_seconds(data)
     folds = folds_of(sizes, n_folds, seed, sizes)

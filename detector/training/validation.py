@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detector.evaluation.events import Tally
+from detector.evaluation.steps import auroc, average_precision, sigmoid
 from detector.network.bundle import Card, CardDecision
 from detector.pipeline import bands_config
 from detector.training import stateful
 from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
-from detector.training.evaluation import Tally, auroc, average_precision, folds_of, sigmoid
+from detector.training.folds import folds_of
 from detector.training.networks import scale_of
 from detector.training.recipe import Recipe
 from detector.training.sequences import Sequence
@@ -139,7 +141,7 @@ def figures_of(runs: list[Run], data: Data, n_folds: int, epochs: int) -> dict[s
         "data": "CHB-MIT clips and EEGMAT, put together to sessions of tens of minutes; non-ictal EEG is post-ictal",
         "split": f"{n_folds}-fold cross-validation by person (chb01 and chb21 are one); thresholds chosen on the "
         "persons of the other folds",
-        "scorer": "detector.training.evaluation: detected = declared between onset and offset + 6 s; "
+        "scorer": "detector.evaluation.events: detected = declared between onset and offset + 6 s; "
         "latency = declared - reference onset; AUROC and average precision per step of 0.5 s",
         "command": f"seizure-detector train --method stateful --folds {n_folds} --seeds {len(runs)} --epochs {epochs}",
         "seeds": [run.seed for run in runs],
