@@ -178,7 +178,16 @@ def events_tsv(scored: Scored, recording: Recording) -> str:
     rows += [(start_s, end_s, "bckg", "n/a") for start_s, end_s in scored.background]
     lines = ["\t".join(COLUMNS)]
     for start_s, end_s, kind, confidence in sorted(rows):
-        row = (f"{start_s:.3f}", f"{end_s - start_s:.3f}", kind, confidence, "n/a", started, f"{scored.duration_s:.3f}")
+        # Of rounded times, so that rows that follow one another do not overlap.
+        row = (
+            f"{start_s:.3f}",
+            f"{round(end_s, 3) - round(start_s, 3):.3f}",
+            kind,
+            confidence,
+            "n/a",
+            started,
+            f"{scored.duration_s:.3f}",
+        )
         lines.append("\t".join(row))
     return "\n".join(lines) + "\n"
 

@@ -14,7 +14,7 @@ from detector.messages import Features, Gap, Probability
 
 CONFIG = DecisionConfig(
     step_s=1.0, smoothing_s=0.0, onset_threshold=0.6, offset_threshold=0.3, onset_hold_s=0.0, offset_hold_s=0.0,
-    refractory_s=0.0, warm_up_s=0.0, min_good=16,
+    refractory_s=0.0, warm_up_s=0.0, min_good=16, poor_seizure_s=30.0,
 )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_a_recording_that_cannot_be_read_is_named_and_the_others_are_there(tmp_p
     cut.write_bytes(cut.read_bytes()[:-2000])
     data = find(tmp_path, on_recording=seen.append)
     assert list(seizures_of(data)) == ["a.edf"]
-    assert "has 13 bytes, a EDF header has 256 or more" in problems_of(data)["b.edf"]
+    assert "has 13 bytes, expected a header of EDF, 256 or more" in problems_of(data)["b.edf"]
     assert "truncated" in problems_of(data)["c.edf"]
     assert sorted(path.name for path in seen) == ["a.edf", "b.edf", "c.edf"]
 
