@@ -20,7 +20,7 @@ _MEANINGS = {
     "monitoring-stop": "the detector has stopped",
     "not-monitoring/starting": "the detector is starting",
     "not-monitoring/waiting": "waiting for the EEG stream",
-    "not-monitoring/validating": "checking the stream: labels, units, the rate that it really has",
+    "not-monitoring/validating": "checking the labels, units and real rate of the stream",
     "not-monitoring/refused": "the stream does not fit the model",
     "not-monitoring/warmup": "filters and network are warming up",
     "not-monitoring/lost": "the EEG stream is lost",

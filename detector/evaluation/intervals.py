@@ -31,6 +31,22 @@ def garwood(count: int, hours: float) -> tuple[float, float]:
     return low * 24 / hours, float(gammaincinv(count + 1, 1 - tail)) * 24 / hours
 
 
+def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share of ``n`` that are independent of one another.
+
+    Clopper and Pearson 1934, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26: quantiles of the beta distribution. NaN where there is nothing to share.
+    """
+    from scipy.special import betaincinv
+
+    if not n:
+        return math.nan, math.nan
+    tail = (1 - LEVEL) / 2
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
+    return low, high
+
+
 def draws(n_persons: int, seed: int, replicates: int = REPLICATES) -> npt.NDArray[np.int64]:
     """Return how often each person is drawn: (replicates, n_persons), each row a draw with replacement.
 
