@@ -60,7 +60,7 @@ def tallies_by_person(held_out: list[HeldOut], card: Card, decision: CardDecisio
 
 def best(tallies: Tallies, but: tuple[str, ...] = ()) -> CardDecision:
     """Return the choice that is worth most, leaving these persons out of account."""
-    return max(tallies, key=lambda choice: _worth(pooled(tallies[choice], but)))
+    return max(tallies, key=lambda choice: worth(pooled(tallies[choice], but)))
 
 
 def pooled(persons: dict[str, Tally], but: tuple[str, ...] = ()) -> Tally:
@@ -72,7 +72,8 @@ def pooled(persons: dict[str, Tally], but: tuple[str, ...] = ()) -> Tally:
     return whole
 
 
-def _worth(tally: Tally) -> float:
+def worth(tally: Tally) -> float:
+    """Return what a detector with these counts is worth: minus infinity where nothing was detected."""
     latency = tally.latency_s(50)
     if math.isnan(latency):
         return -math.inf

@@ -119,13 +119,13 @@ def _cached(
     for person in persons:
         path = _cache_path(kind, person, card, seed)
         if path.exists():
-            found += _read(path)
+            found += read_sequences(path)
         else:
             # The person's own random numbers, so that who else is there changes nothing.
             digest = hashlib.sha256(f"{seed} {person.name}".encode()).digest()
             rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
             made = [sequence_of(session, card) for session in make(person, rng)]
-            _write(path, made)
+            write_sequences(path, made)
             found += made
         on_progress(person.name)
     return found
@@ -155,7 +155,8 @@ def _code_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _write(path: Path, sequences: list[Sequence]) -> None:
+def write_sequences(path: Path, sequences: list[Sequence]) -> None:
+    """Write them into one file, which is there as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.npz")
     arrays = {
@@ -171,7 +172,8 @@ def _write(path: Path, sequences: list[Sequence]) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> list[Sequence]:
+def read_sequences(path: Path) -> list[Sequence]:
+    """Return what `write_sequences` wrote."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     return list(_split(arrays))
