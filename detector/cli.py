@@ -209,6 +209,7 @@ def discover(timeout: float, bundle: str | None) -> None:
 )
 @click.option("--bundle", default=None, help="The model; by default the one that comes with the program.")
 @click.option("--unit", help="Unit of recordings that declare none.")
+@click.option("--review", is_flag=True, help="With a bidirectional model: look at each recording as a whole.")
 def score(recordings: tuple[Path, ...], **options: Any) -> int:
     """Score recordings offline, with the same pipeline as a live bed."""
     from detector.score_command import score_recordings

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import BadDataError, StateError, UsageError
-from detector.messages import FloatArray
 from detector.network.bundle import Card
 from detector.pipeline import bands_config
 from detector.training.augmenting import Augment, augment_of
@@ -18,7 +17,7 @@ from detector.training.checkpoint import FILE, Checkpoint, read_checkpoint
 from detector.training.choosing import HeldOut, pooled, tallies_by_person, worth
 from detector.training.data import Data
 from detector.training.evaluation import sigmoid
-from detector.training.keras_backend import keras
+from detector.training.keras_backend import array_of, keras
 from detector.training.logbook import Logbook
 from detector.training.methods import method_named
 from detector.training.methods.method import Method, Update
@@ -113,15 +112,15 @@ def train(
         row = {"epoch": float(epoch + 1)}
         sequences = versions[epoch % len(versions)]
         row["loss"] = _pass(method, model, sequences, recipe, rng, augment, epoch, folder)
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        row["learning_rate"] = float(optimizer.learning_rate)
         if held_out:
             row |= _measure(method, model, held_out, plan, scale)
         at.history.append(row)
         if held_out and _best(at.history) == epoch:
-            at.best = [_array(v) for v in model.trainable_variables]
+            at.best = [array_of(v) for v in model.trainable_variables]
         if folder and logbook:
             at.rng = rng.bit_generator.state  # type: ignore[assignment]
-            at.variables, at.optimizer = [[_array(v) for v in of] for of in (model.variables, optimizer.variables)]
+            at.variables, at.optimizer = [[array_of(v) for v in of] for of in (model.variables, optimizer.variables)]
             at.write(folder)
             logbook.write(at.history)
         on_epoch(epoch + 1, row["loss"])
@@ -187,7 +186,7 @@ def _pass(
         if not math.isfinite(update.loss):
             raise _not_finite(update, sequences, f"the loss of epoch {epoch + 1} is {update.loss}", epoch, folder)
         losses.append(update.loss)
-    if not all(np.isfinite(_array(v)).all() for v in model.trainable_variables):
+    if not all(np.isfinite(array_of(v)).all() for v in model.trainable_variables):
         # The last update can spoil the weights without a loss that tells.
         raise _not_finite(update, sequences, f"the weights after epoch {epoch + 1} are not finite", epoch, folder)
     return float(np.mean(losses))
@@ -237,7 +236,3 @@ def _best(history: list[dict[str, float]]) -> int:
 
 def _has_stalled(history: list[dict[str, float]], patience: int) -> bool:
     return bool(history) and "worth" in history[0] and len(history) - 1 - _best(history) >= patience
-
-
-def _array(variable: keras.Variable) -> FloatArray:
-    return np.array(keras.ops.convert_to_numpy(variable))

@@ -1,4 +1,4 @@
-"""What every method of training is, and what they share: updates, batches with padding, and the loss of held-out EEG."""
+"""What every method of training is, and what they share: updates, batches with padding, the loss of held-out EEG."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 from detector.messages import FloatArray
 from detector.network.bundle import Card
 from detector.training.augmenting import Augment
-from detector.training.keras_backend import keras
+from detector.training.keras_backend import array_of, keras
 from detector.training.methods.method import Update, batch_of, for_members, rounded, take_step
 from detector.training.methods.stateful import logits_of
 from detector.training.networks import Scale, build, recurrent_layers
@@ -47,7 +47,7 @@ def one_pass(
 def validation_loss(model: keras.Model, sequences: list[Sequence], _logits: list[FloatArray]) -> float:
     """Return the mean loss, by ``test_on_batch``; the recurrent state is as it was afterwards."""
     states = [state for layer in recurrent_layers(model) for state in layer.states]
-    kept = [keras.ops.convert_to_numpy(state).copy() for state in states]
+    kept = [array_of(state) for state in states]
     total = 0.0
     for sequence in sequences:
         forget(model)
