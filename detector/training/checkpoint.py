@@ -71,8 +71,8 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
         text = json.loads(str(arrays.pop("text")))
         found = Checkpoint(text["job"], text["rng"], text["history"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -155,8 +155,8 @@ def _write_answers(path: Path, logits: list[FloatArray]) -> None:
 
 def _read_answers(path: Path, lengths: list[int]) -> list[FloatArray]:
     try:
-        with np.load(path) as file:
-            logits, found = file["logits"], file["lengths"].tolist()
+        with path.open("rb") as file, np.load(file) as stored:
+            logits, found = stored["logits"], stored["lengths"].tolist()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BadDataError(f"{path} cannot be read ({error}); delete it to train that fold again") from error
     if found != lengths:

@@ -91,7 +91,8 @@ def move_weights(source: keras.Model, target: keras.Model) -> None:
     """Give ``target`` the trained weights of ``source``, whatever their batch sizes and whether they are stateful."""
     for layer in source.layers:
         for old, new in zip(layer.trainable_variables, target.get_layer(layer.name).trainable_variables, strict=True):
-            new.assign(old)
+            # A copy: a backend may give the memory of one network's weights away in its next step (JAX does).
+            new.assign(keras.ops.copy(old))
 
 
 def recurrent_layers(model: keras.Model) -> list[keras.layers.RNN]:
