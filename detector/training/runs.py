@@ -28,7 +28,7 @@ class RunFolder:
     Parameters
     ----------
     path
-        Made where it is not there.
+        Made by `begin`, where it is not there.
     config
         What was asked for, as it is written into ``config.toml``.
     resume
@@ -44,10 +44,11 @@ class RunFolder:
         self.path = path
         if (path / CONFIG).exists() and not resume:
             raise UsageError(f"{path} holds a run already; go on with it by --resume, or choose another --run-folder")
+        self._config = config
         self._agree(CONFIG, config, "--resume with what it was begun with")
 
-    def split(self, split: Mapping[str, Any]) -> None:
-        """Note who is in which fold.
+    def begin(self, split: Mapping[str, Any]) -> None:
+        """Note what was asked for and who is in which fold; from now on there is something to go on with.
 
         Raises
         ------
@@ -55,6 +56,10 @@ class RunFolder:
             When the run was begun on other data.
         """
         self._agree(SPLIT, split, "begin another run, as the data have changed")
+        for name, table in ((SPLIT, split), (CONFIG, self._config)):
+            if not (self.path / name).exists():
+                self.path.mkdir(parents=True, exist_ok=True)
+                write_whole(self.path / name, to_toml(table))
 
     def fold(self, seed: int, fold: int) -> Path:
         """Return the folder of a training of the cross-validation; folds count from 0, their folders from 1."""
@@ -68,8 +73,6 @@ class RunFolder:
     def _agree(self, name: str, wanted: Mapping[str, Any], remedy: str) -> None:
         path = self.path / name
         if not path.exists():
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_whole(path, to_toml(wanted))
             return
         try:
             there = dict(_flat(tomllib.loads(path.read_text("utf-8"))))

@@ -128,7 +128,7 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
     run = _run_folder(order, plan)
     data = prepare(order.data, recipe, plan.card, on_progress)
     if run:
-        run.split({"data": data.digest(), "folds": data.folds(order.folds)})
+        run.begin({"data": data.digest(), "folds": data.folds(order.folds)})
     runs = cross_validate(data, plan, order.folds, range(order.seeds), on_progress, jobs=order.jobs, folder=run)
     decision = best(merged(runs))
     passes = 0
