@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from detector.errors import BadDataError
 from detector.messages import FloatArray
 from detector.training import folds as folds_module
 from detector.training.data import Data
-from detector.training.fitting import Plan
+from detector.training.fitting import Plan, Trained, train
 from detector.training.folds import Fold, answers_of
 from tests.training.made_up import CARD, RECIPE
 from tests.training.training import SEQUENCES
@@ -48,8 +49,12 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     folds = _folds(tmp_path)
     first = answers_of(folds[:2], DATA, PLAN, 1, lambda _what, _passes: None)
     trained: list[int] = []
-    train = folds_module.train
-    monkeypatch.setattr(folds_module, "train", lambda *a, **k: trained.append(a[2]) or train(*a, **k))  # type: ignore[func-returns-value]
+
+    def noted(plan: Plan, data: Data, seed: int, **options: Any) -> Trained:
+        trained.append(seed)
+        return train(plan, data, seed, **options)
+
+    monkeypatch.setattr(folds_module, "train", noted)
     passes: list[float] = []
     again = answers_of(folds, DATA, PLAN, 1, lambda _what, done: passes.append(done))
     assert trained == [2]

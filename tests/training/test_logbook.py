@@ -22,7 +22,7 @@ def _missing(package: str) -> bool:
 
 
 def test_every_pass_has_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logbook.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     book = Logbook(tmp_path / "run")
     for n in (1, 2, 2):  # the second again, after a restart
         book.write(HISTORY[:n])

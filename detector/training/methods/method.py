@@ -31,31 +31,32 @@ class Update:
 class Method(Protocol):
     """A module with these functions is a method of training."""
 
-    @staticmethod
-    def network(recipe: Recipe, card: Card, scale: Scale, /) -> keras.Model:
+    def network(self, recipe: Recipe, card: Card, scale: Scale, /) -> keras.Model:
         """Return the network that is trained, with a logit for each member."""
 
-    @staticmethod
-    def updates_of(sequences: list[Sequence], recipe: Recipe, /) -> int:
+    def updates_of(self, sequences: list[Sequence], recipe: Recipe, /) -> int:
         """Return how many updates of the weights a pass takes."""
 
-    @staticmethod
     def one_pass(
-        model: keras.Model, sequences: list[Sequence], recipe: Recipe, rng: np.random.Generator, augment: Augment, /
+        self,
+        model: keras.Model,
+        sequences: list[Sequence],
+        recipe: Recipe,
+        rng: np.random.Generator,
+        augment: Augment,
+        /,
     ) -> Iterator[Update]:
         """Train once on every sequence, in random order; yield each update when it is made."""
 
-    @staticmethod
     def logits_of(
-        members: keras.Model, sequences: list[Sequence], recipe: Recipe, card: Card, scale: Scale, /
+        self, members: keras.Model, sequences: list[Sequence], recipe: Recipe, card: Card, scale: Scale, /
     ) -> list[FloatArray]:
         """Return (n_steps, members) logits of each sequence, as the network answers when it is served.
 
         The training state is not touched.
         """
 
-    @staticmethod
-    def validation_loss(model: keras.Model, sequences: list[Sequence], logits: list[FloatArray], /) -> float:
+    def validation_loss(self, model: keras.Model, sequences: list[Sequence], logits: list[FloatArray], /) -> float:
         """Return the mean loss over the steps of these sequences, with their logits; the training state stays."""
 
 
