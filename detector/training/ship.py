@@ -15,7 +15,7 @@ from detector.training.choosing import best
 from detector.training.clips import load_persons
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
-from detector.training.folds import OnProgress
+from detector.training.trainings import OnProgress
 from detector.training.keras_backend import keras
 from detector.training.networks import deployable
 from detector.training.recipe import Recipe, card_of

@@ -13,7 +13,7 @@ from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_o
 from detector.training.data import Data
 from detector.training.evaluation import Tally, auroc, average_precision, sigmoid
 from detector.training.fitting import Plan
-from detector.training.folds import Fold, OnProgress, answers_of
+from detector.training.trainings import Fold, OnProgress, answers_of
 from detector.training.runs import RunFolder
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from detector.errors import BadDataError
 from detector.messages import FloatArray
-from detector.training import folds as folds_module
+from detector.training import trainings
 from detector.training.data import Data
 from detector.training.fitting import Plan, Trained, train
-from detector.training.folds import Fold, answers_of
+from detector.training.trainings import Fold, answers_of
 from tests.training.made_up import CARD, RECIPE
 from tests.training.training import SEQUENCES
 
@@ -54,7 +54,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
         trained.append(seed)
         return train(plan, data, seed, **options)
 
-    monkeypatch.setattr(folds_module, "train", noted)
+    monkeypatch.setattr(trainings, "train", noted)
     passes: list[float] = []
     again = answers_of(folds, DATA, PLAN, 1, lambda _what, done: passes.append(done))
     assert trained == [2]
