@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from scipy import signal
 
+from detector.evaluation.steps import auroc
 from detector.messages import FloatArray
 from detector.network.bundle import load_bundle
 from detector.network.keras_lstm import KerasLstm
 from detector.training.clips import default_folder, load_persons
-from detector.training.evaluation import auroc
 from detector.training.sequences import sequence_of
 from detector.training.sessions import Session, compose_plain
 

@@ -18,7 +18,10 @@ from click.core import ParameterSource
 
 from detector import __version__
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
+from detector.evaluation.command import evaluate
+from detector.network.command import models
 from detector.training.command import train
+from detector.training.data_command import data
 
 if TYPE_CHECKING:
     from detector.messages import Description
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = click.Path(path_type=Path, readable=False)  # what cannot be read is told by whoever reads it
 
 
 class _Number(click.FloatRange):
@@ -62,20 +65,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="seizure-detector")
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
-def commands(verbose: bool) -> None:
+def commands() -> None:
     """Watch live 22-channel scalp EEG and say, only while it is true, seizure or non-seizure.
 
     Research software: not a medical device, and never a sole alarm.
     """
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.INFO,
         format="%(asctime)s %(levelname)-7s %(message)s",
         stream=sys.stderr,
     )
 
 
+commands.add_command(models)
 commands.add_command(train)
+commands.add_command(data)
+commands.add_command(evaluate)
 
 
 @commands.command()
@@ -85,6 +90,8 @@ def run(path: Path, check: bool) -> None:
     """Watch one bed: the daemon. It waits for its stream for ever."""
     from detector.config import load_config
 
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # they would end a program that is still loading its model
     config = load_config(path)
     _quiet_lsl()
     from detector.service import Service
@@ -102,7 +109,7 @@ def run(path: Path, check: bool) -> None:
 
 
 @commands.command()
-@click.option("--speed", type=_Number(0.1, 4), default=1.0, show_default=True, help="Times real time.")
+@click.option("--speed", type=_Number(1, 4), default=1.0, show_default=True, help="Times real time.")
 @click.option("--keep-running", is_flag=True, help="Go on for ever, with a seizure every two minutes.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live picture.")
 def demo(speed: float, keep_running: bool, plain: bool) -> int:
@@ -145,10 +152,14 @@ def simulate(
     if pointless:
         what = "a recording" if recording is not None else "synthetic EEG"
         raise UsageError(f"{what} has no {', '.join(sorted(pointless))} to choose")
+    if not source_id or "'" in source_id:
+        raise UsageError(f"--source-id {source_id!r}: expected a text without ', as a detector asks for it by this")
     if recording is not None:
         from detector.source.recording import open_recording
 
         source = open_recording(recording, unit=unit)
+        if all(scale is None for scale in source.description.scales_uv):
+            raise BadDataError(f"{recording} declares no known unit; say it, for instance --unit microvolts")
     else:
         from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 
@@ -205,10 +216,22 @@ def discover(timeout: float, bundle: str | None) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="Events as TSV; a folder for several recordings.")
 @click.option("--probabilities", type=click.Path(path_type=Path), help="Each step as CSV; a folder for several.")
 @click.option(
-    "--chunk-samples", type=click.IntRange(1), default=4096, show_default=True, help="Only the speed changes."
+    "--chunk-samples",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Read at once; results stay the same to 1e-5.",
 )
 @click.option("--bundle", default=None, help="The model; by default the one that comes with the program.")
 @click.option("--unit", help="Unit of recordings that declare none.")
+@click.option(
+    "--match",
+    type=click.Choice(["labels", "order"]),
+    default="labels",
+    show_default=True,
+    help="By what channels are known; by their order only where it is known to be the montage's.",
+)
+@click.option("--stand-ins", is_flag=True, help="Let T1/T2 stand in for FT9/FT10.")
 @click.option("--review", is_flag=True, help="With a bidirectional model: look at each recording as a whole.")
 def score(recordings: tuple[Path, ...], **options: Any) -> int:
     """Score recordings offline, with the same pipeline as a live bed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -96,6 +96,7 @@ class Decision(_Section):
     offset_hold_s: Annotated[float, Field(ge=0, le=120)] | _OrCard
     refractory_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
     warm_up_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
+    poor_seizure_s: Annotated[float, Field(ge=0, le=300)] | _OrCard
 
     def overrides(self) -> dict[str, float]:
         """Return the values that are not the card's."""
@@ -137,6 +138,15 @@ class Config(_Section):
     decision: Decision
     outlets: Outlets
     session: Session
+
+
+def differences(before: Config, after: Config) -> Iterator[str]:
+    """Yield one text for each setting that is another one."""
+    old, new = before.model_dump(), after.model_dump()
+    for section in new:
+        for key, value in new[section].items():
+            if value != old[section][key]:
+                yield f"[{section}] {key} is {value!r}, was {old[section][key]!r}"
 
 
 def load_config(path: Path) -> Config:

@@ -62,7 +62,7 @@ class DecisionConfig:
     refractory_s: float
     warm_up_s: float
     min_good: int
-    poor_seizure_s: float = 30.0
+    poor_seizure_s: float
 
     def __post_init__(self) -> None:
         if not 0 < self.offset_threshold <= self.onset_threshold <= 1:
@@ -87,7 +87,7 @@ class _State:
 
 
 @dataclass
-class _Record:
+class Record:
     """What outlives a session: counts and the seizures of the last minutes."""
 
     seizures: int = 0
@@ -98,20 +98,23 @@ class _Record:
 
 
 class Decision:
-    """`process` a `Probability` or a `Gap`; yields the step's `Status` and, before it, the `Event` that it changes."""
+    """`process` a `Probability` or a `Gap`; yields the step's `Status` and, before it, the `Event` that it changes.
 
-    def __init__(self, config: DecisionConfig) -> None:
+    Parameters
+    ----------
+    config
+        See `DecisionConfig`.
+    record
+        Of a decision that this one takes the place of, with the same time between steps.
+    """
+
+    def __init__(self, config: DecisionConfig, record: Record | None = None) -> None:
         self.config = config
+        self.record = record or Record()
         self._state = _State()
-        self._record = _Record()
         self._weight = 1.0
         if config.smoothing_s > 0:
             self._weight = 1 - math.exp(-config.step_s / config.smoothing_s)
-
-    @property
-    def in_seizure(self) -> bool:
-        """Whether a seizure is declared and has not ended."""
-        return self._state.event is not None
 
     def process(self, message: Probability | Gap) -> list[Decided]:
         """Return what is to be said after this message, in order."""
@@ -128,20 +131,20 @@ class Decision:
         if self._state.event is not None:
             said.append(self._end(None, Outcome.UNKNOWN))
         self.reset()
-        self._record.missing += gap.missing
+        self.record.missing += gap.missing
         if gap.reason in _NEW_CLOCK:
             self._forget_times()
         said.append(SessionReset(gap.start_s, gap.reason, gap.missing))
         return said
 
     def _forget_times(self) -> None:
-        self._record.last_offset_s = None
-        self._record.ictal.clear()
+        self.record.last_offset_s = None
+        self.record.ictal.clear()
 
     def _step(self, p: Probability) -> list[Decided]:
         c, now = self.config, p.end_s
         said: list[Decided] = []
-        newest_s = self._record.newest_s
+        newest_s = self.record.newest_s
         if newest_s is not None and now < newest_s:
             # Whatever the gap was called: a hold or a refractory time that ends in the future would keep all silent.
             if self._state.first_s is not None:
@@ -150,8 +153,8 @@ class Decision:
         state = self._state
         if state.first_s is None:
             state.first_s = now
-        self._record.newest_s = now
-        self._record.missing += p.missing
+        self.record.newest_s = now
+        self.record.missing += p.missing
         good = int(p.good.sum())
         poor = good < c.min_good
         if poor:
@@ -181,7 +184,7 @@ class Decision:
                 state=said_state,
                 cause=cause,
                 good_channels=good,
-                missing_samples=self._record.missing,
+                missing_samples=self.record.missing,
                 burden=self._burden(now, said_state is State.SEIZURE),
             )
         )
@@ -207,28 +210,28 @@ class Decision:
             state.peak = 0.0
             return []
         state.peak = max(state.peak, value)
-        offset = self._record.last_offset_s
+        offset = self.record.last_offset_s
         rested = offset is None or self._reached(now - offset, c.refractory_s)
         warm = self._reached(now - state.first_s, c.warm_up_s)
         if not (warm and rested and self._reached(now - state.above_since_s, c.onset_hold_s)):
             return []
-        self._record.seizures += 1
+        self.record.seizures += 1
         onset = state.above_since_s - c.step_s
-        state.event = Event(self._record.seizures, onset, now, None, state.peak, Outcome.ONGOING)
+        state.event = Event(self.record.seizures, onset, now, None, state.peak, Outcome.ONGOING)
         return [state.event]
 
     def _end(self, offset_s: float | None, outcome: Outcome) -> Event:
         state = self._state
         assert state.event is not None
         began = state.event
-        self._record.last_offset_s = offset_s
+        self.record.last_offset_s = offset_s
         ended = Event(began.number, began.onset_s, began.declared_s, offset_s, state.peak, outcome)
         state.event, state.above_since_s, state.peak = None, None, 0.0
         return ended
 
     def _burden(self, now: float, ictal: bool) -> float:
         """Return the share of the last five minutes that was said to be a seizure."""
-        steps = self._record.ictal
+        steps = self.record.ictal
         if ictal:
             steps.append(now)
         while steps and steps[0] <= now - BURDEN_S:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from detector.client.lsl import BedClient, Marker, Record, StatusSample
+from detector.client.lsl import MAX_BLOCK_S, BedClient, Marker, Record, StatusSample
 from detector.client.lsl_truth import TruthClient
 from detector.client.terminal import run_view
 from detector.errors import DetectorError, NoStreamError
@@ -65,6 +65,20 @@ class Seen:
             if watched and self.monitored_since_s is not None:
                 self.monitored_s += record.time_s - self.monitored_since_s
             self.monitored_since_s = record.time_s if watched else None
+
+
+class _DemoClient(BedClient):
+    """A client that is told what the simulated amplifier really does; the detector is not."""
+
+    def __init__(self, truth: TruthClient, bed: str, timeout_s: float, keep_waiting: Callable[[], bool]) -> None:
+        super().__init__(bed, timeout_s, keep_waiting)
+        self._truth, self._n_told = truth, 0
+
+    def read(self, timeout_s: float = MAX_BLOCK_S) -> list[Record]:
+        records = super().read(timeout_s)
+        told = self._truth.read()[self._n_told :]
+        self._n_told += len(told)
+        return [*(Marker(time_s, f"truth/{text}") for time_s, text in told), *records]
 
 
 @dataclass(frozen=True)
@@ -202,7 +216,7 @@ def _watch(
         return not stopped()
 
     truth = TruthClient(source_id, _START_S, keep_waiting=both_run)
-    client = BedClient(bed, _START_S, keep_waiting=both_run)
+    client = _DemoClient(truth, bed, _START_S, both_run)
     stack.callback(client.close)
 
     def over() -> bool:

@@ -31,6 +31,7 @@ def load_engine(config: Config) -> tuple[Bundle, Network]:
     """
     bundle = load_bundle(config.model.bundle)
     require_causal(bundle)
+    decision_config(bundle.card, config.decision.overrides())
     # TensorFlow takes seconds to import: only now, when everything cheap has been checked.
     from detector.network.keras_lstm import KerasLstm
 

@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float32]
 TimeArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+MIN_RATE_HZ, MAX_RATE_HZ = 128.0, 2048.0  # nominal rates that can be monitored
+
 
 @dataclass(frozen=True, slots=True)
 class Description:

@@ -73,6 +73,10 @@ class Monitor:
         self._mark("monitoring-start", now_s)
         self._publish(replace(self.status, time_s=now_s), math.nan, now_s)
 
+    def go_on_with(self, config: MonitorConfig, sinks: list[Sink]) -> None:
+        """Take over another configuration and other sinks; what was said still stands."""
+        self._config, self._sinks = config, sinks
+
     def stop(self, now_s: float) -> None:
         """Say that nothing is watched from now on."""
         self._idle(Cause.STOPPING, math.nan, now_s)

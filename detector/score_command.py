@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -12,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from detector.errors import DetectorError, UsageError
 from detector.network.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from detector.pipeline import Conditioning, Network
+from detector.pipeline import Conditioning, Network, SourceConfig
 from detector.scoring import Scored, events_tsv, score, steps_csv, write_whole
 from detector.source.recording import Recording, open_recording
 
@@ -25,6 +27,8 @@ def score_recordings(
     chunk_samples: int,
     bundle: str | None,
     unit: str | None,
+    match: Literal["labels", "order"],
+    stand_ins: bool,
     review: bool = False,
 ) -> int:
     """Score each recording; one that cannot be does not stop the others. Return the exit code of the first failure.
@@ -40,6 +44,7 @@ def score_recordings(
         When the model cannot be used.
     """
     targets = _targets(recordings, output, probabilities)
+    source = SourceConfig(match, stand_ins)
     loaded = load_bundle(bundle or DEFAULT_BUNDLE)
     _require_fit(loaded, review)
     single = None
@@ -47,11 +52,11 @@ def score_recordings(
         # What is wrong with a single file is told before TensorFlow takes its seconds.
         try:
             single = open_recording(recordings[0], unit=unit)
-            Conditioning(loaded.card, single.description)
+            Conditioning(loaded.card, single.description, source)
         except DetectorError as error:
             return _told([(recordings[0], error)])
 
-    run = partial(_score, loaded, _engine(loaded), chunk_samples)
+    run = partial(_score, loaded, _engine(loaded), source, chunk_samples)
     failed: list[tuple[Path, DetectorError]] = []
     printed = ""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
@@ -69,9 +74,10 @@ def score_recordings(
                     write_whole(csv, steps_csv(scored, recording.description.rate_hz))
             except DetectorError as error:
                 failed.append((path, error))
-                progress.update(task, description=f"{path.name}: failed")
-                progress.stop_task(task)
                 continue
+            finally:
+                if single is None:  # of many, what is done has its line, and no bar
+                    progress.remove_task(task)
             progress.console.print(_said(path, scored), markup=False, highlight=False, soft_wrap=True)
     # Below the bar, as rich has its hands on the standard output while it draws.
     click.echo(printed, nl=False)
@@ -102,14 +108,20 @@ def _engine(bundle: Bundle) -> Network:
 
 
 def _score(
-    bundle: Bundle, network: Network, chunk_samples: int, recording: Recording, progress: Progress, task: TaskID
+    bundle: Bundle,
+    network: Network,
+    source: SourceConfig,
+    chunk_samples: int,
+    recording: Recording,
+    progress: Progress,
+    task: TaskID,
 ) -> Scored:
     progress.update(task, total=recording.duration_s)
 
     def advance(done_s: float) -> None:
         progress.update(task, completed=done_s)
 
-    scored = score(recording, bundle, network, chunk_samples=chunk_samples, on_progress=advance)
+    scored = score(recording, bundle, network, source=source, chunk_samples=chunk_samples, on_progress=advance)
     advance(recording.duration_s)
     return scored
 
@@ -124,11 +136,17 @@ def _told(failed: Sequence[tuple[Path, DetectorError]]) -> int:
 
 def _said(path: Path, scored: Scored) -> str:
     n = len(scored.events)
-    resets = f", {scored.resets} resets" if scored.resets else ""
-    return (
-        f"{path.name}: {n} seizure{'' if n == 1 else 's'} in {scored.duration_s:.1f} s, "
-        f"{scored.monitored_s:.1f} s of it monitored{resets}"
-    )
+    facts = [
+        f"{path.name}: {n} seizure{'' if n == 1 else 's'} in {scored.duration_s:.1f} s",
+        f"{scored.monitored_s:.1f} s of it monitored",
+    ]
+    if scored.unmonitored:
+        facts.append(f"not monitored: {', '.join(f'{s:.1f} s {cause}' for cause, s in scored.unmonitored.items())}")
+    if scored.missing:
+        facts.append(f"without {', '.join(scored.missing)}")
+    if scored.resets:
+        facts.append(f"{scored.resets} reset{'' if scored.resets == 1 else 's'}")
+    return "; ".join(facts)
 
 
 def _targets(
@@ -146,6 +164,8 @@ def _targets(
             continue
         if n > 1 and not given.is_dir():
             raise UsageError(f"{option} {given} is no folder; the results of {n} recordings need one")
+        if not os.access(given if given.is_dir() else given.parent, os.W_OK) and given.parent.is_dir():
+            raise UsageError(f"{option} {given}: nothing may be written there; give another file or folder")
         if not given.parent.is_dir():
             raise UsageError(f"{option} {given}: the folder {given.parent} is not there; make it first")
         paths = [given / f"{path.stem}{suffix}" for path in recordings] if given.is_dir() else [given]

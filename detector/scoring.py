@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.decision import Decision
 from detector.errors import BadDataError, DetectorError
-from detector.messages import Chunk, Event, Gap, Outcome, Reset, State, Status
+from detector.messages import Cause, Chunk, Event, Gap, Outcome, Reset, State, Status
 from detector.network.bundle import Bundle
 from detector.pipeline import Conditioning, Network, Pipeline, SourceConfig, decision_config
 from detector.review import ReviewNetwork, ReviewPipeline
@@ -34,13 +35,36 @@ class ScoredEvent:
 
 @dataclass(frozen=True)
 class Scored:
-    """What the detector said about a recording; times are seconds from its start, of a step's end."""
+    """What the detector said about a recording.
+
+    Parameters
+    ----------
+    duration_s
+        Of the recording.
+    events
+        The seizures that were declared.
+    background
+        (start_s, end_s) of what was monitored and is in no event, from the recording's start.
+    steps
+        One status a step; ``time_s`` is that of the newest sample that it saw.
+    monitored_s
+        How much was monitored.
+    unmonitored
+        How much was not, by its cause, s.
+    resets
+        Session boundaries inside the recording.
+    missing
+        Derivations that the recording does not have.
+    """
 
     duration_s: float
     events: tuple[ScoredEvent, ...]
+    background: tuple[tuple[float, float], ...]
     steps: tuple[Status, ...]
     monitored_s: float
+    unmonitored: dict[str, float]
     resets: int
+    missing: tuple[str, ...]
 
 
 def score(
@@ -79,10 +103,10 @@ def score(
         if isinstance(network, ReviewNetwork)
         else Pipeline(conditioning, network, decide)
     )
-    period = 1 / recording.description.rate_hz
+    period, step_s = 1 / recording.description.rate_hz, bundle.card.step_s
     steps: list[Status] = []
     events: list[ScoredEvent] = []
-    resets, last_s = 0, 0.0
+    resets, last_s, watched_s = 0, 0.0, 0.0
     for message in itertools.chain(recording.messages(chunk_samples), [None]):
         if isinstance(message, Chunk):
             last_s = float(message.timestamps[-1])
@@ -92,10 +116,11 @@ def score(
         for said in pipeline.process(message):
             if isinstance(said, Status):
                 steps.append(said)
+                watched_s = said.time_s if _is_watched(said) else watched_s
                 on_progress(said.time_s)
             elif isinstance(said, Event) and said.outcome is not Outcome.ONGOING:
-                # Where its end was not seen, it lasts as long as the signal does.
-                lost_s = message.start_s if isinstance(message, Gap) else steps[-1].time_s
+                # Where its end was not seen, it lasts as long as it could be watched.
+                lost_s = message.start_s if isinstance(message, Gap) and _is_watched(steps[-1]) else watched_s
                 events.append(
                     ScoredEvent(
                         onset_s=max(said.onset_s + period, 0.0),
@@ -105,31 +130,72 @@ def score(
                         outcome=said.outcome,
                     )
                 )
-    monitored = sum(step.state is not State.NOT_MONITORING for step in steps)
-    if not monitored:
+    watched = [step for step in steps if _is_watched(step)]
+    if not watched:
         frame_s = bundle.card.frame_samples / bundle.card.rate_hz
         causes = sorted({str(step.cause) for step in steps}) or [f"shorter than a frame of {frame_s:g} s"]
         raise BadDataError(
             f"nothing of its {recording.duration_s:.1f} s could be monitored ({', '.join(causes)}; warm-up takes "
             f"{pipeline.decision.config.warm_up_s:g} s); a result would say nothing about seizures"
         )
+    spans = [(max(step.time_s + period - step_s, 0.0), step.time_s + period) for step in watched]
+    not_watched = Counter(str(step.cause or Cause.POOR) for step in steps if not _is_watched(step))
     return Scored(
         duration_s=recording.duration_s,
         events=tuple(events),
+        background=tuple(_outside(spans, [(event.onset_s, event.offset_s) for event in events], period)),
         steps=tuple(steps),
-        monitored_s=monitored * bundle.card.step_s,
+        monitored_s=len(watched) * step_s,
+        unmonitored={cause: n * step_s for cause, n in not_watched.items()},
         resets=resets,
+        missing=conditioning.montage.missing,
     )
 
 
+def _is_watched(step: Status) -> bool:
+    """Whether the step was judged; a seizure stays declared for a while on a signal that cannot be."""
+    return step.state is not State.NOT_MONITORING and math.isfinite(step.probability)
+
+
+def _outside(
+    spans: Sequence[tuple[float, float]], events: Sequence[tuple[float, float]], period: float
+) -> Iterator[tuple[float, float]]:
+    """Join spans that follow one another, and yield what of them is in no event."""
+    joined: list[tuple[float, float]] = []
+    for start, end in spans:
+        follows = joined and abs(start - joined[-1][1]) < period
+        joined[-1:] = [(joined[-1][0], end)] if follows else [*joined[-1:], (start, end)]
+    for start, end in joined:
+        for onset, offset in sorted(events):
+            if onset < end and offset > start:
+                if onset - start > period:
+                    yield start, onset
+                start = max(start, offset)
+        if end - start > period:
+            yield start, end
+
+
 def events_tsv(scored: Scored, recording: Recording) -> str:
-    """Return the events as SzCORE's TSV; a ``bckg`` row where there is no seizure."""
+    """Return SzCORE's TSV: a row for each seizure, and a ``bckg`` row where it was monitored and there was none.
+
+    What is in no row was not monitored.
+    """
     started = recording.start.strftime("%Y-%m-%d %H:%M:%S") if recording.start else "n/a"
-    rows = [
-        (f"{e.onset_s:.3f}", f"{e.offset_s - e.onset_s:.3f}", "sz", f"{e.peak_probability:.4f}") for e in scored.events
-    ] or [("0.000", f"{scored.duration_s:.3f}", "bckg", "n/a")]
+    rows = [(e.onset_s, e.offset_s, "sz", f"{e.peak_probability:.4f}") for e in scored.events]
+    rows += [(start_s, end_s, "bckg", "n/a") for start_s, end_s in scored.background]
     lines = ["\t".join(COLUMNS)]
-    lines += ["\t".join((*row, "n/a", started, f"{scored.duration_s:.3f}")) for row in rows]
+    for start_s, end_s, kind, confidence in sorted(rows):
+        # Of rounded times, so that rows that follow one another do not overlap.
+        row = (
+            f"{start_s:.3f}",
+            f"{round(end_s, 3) - round(start_s, 3):.3f}",
+            kind,
+            confidence,
+            "n/a",
+            started,
+            f"{scored.duration_s:.3f}",
+        )
+        lines.append("\t".join(row))
     return "\n".join(lines) + "\n"
 
 

@@ -205,13 +205,27 @@ def test_the_burden_is_the_ictal_share_of_the_last_five_minutes() -> None:
     assert max(x.burden for x in run(PLAIN, [*WARM, *[0.9] * 700]) if isinstance(x, Status)) == 1.0
 
 
+def test_a_decision_that_takes_the_place_of_another_keeps_its_counts_and_burden() -> None:
+    before = Decision(PLAIN)
+    said: list[Decided] = []
+    for i, value in enumerate([*WARM, *[0.9] * 20]):
+        said += before.process(probability(float(i), value))
+    after = Decision(PLAIN, before.record)
+    last = said[-1]
+    assert isinstance(last, Status)
+    assert last.burden > 0
+    said = [x for i in range(30) for x in after.process(probability(30.0 + i, 0.9))]
+    assert [x.number for x in said if isinstance(x, Event)] == [2]
+    assert next(x for x in said if isinstance(x, Status)).burden == last.burden
+
+
 def test_reset_forgets_the_session_and_says_nothing() -> None:
     decision = Decision(PLAIN)
+    said: list[Decided] = []
     for i, value in enumerate([*WARM, 0.9, 0.9, 0.9]):
-        decision.process(probability(float(i), value))
-    assert decision.in_seizure
+        said += decision.process(probability(float(i), value))
+    assert states(said)[-1] is State.SEIZURE
     decision.reset()
-    assert not decision.in_seizure
     assert states(decision.process(probability(9.0, 0.9))) == [Cause.WARMUP]
 
 
@@ -276,7 +290,7 @@ def test_whatever_comes_the_promises_hold(
                     assert event.peak_probability >= open_event.peak_probability
                     last_offset, open_event = event.offset_s, None
             warm = since_start * config.step_s >= config.warm_up_s
-            assert (status.state is State.SEIZURE) == (open_event is not None) == decision.in_seizure
+            assert (status.state is State.SEIZURE) == (open_event is not None)
             if status.state is State.NON_SEIZURE:
                 assert warm
                 assert value is not None

@@ -80,12 +80,12 @@ def test_one_bad_file_never_stops_the_rest(folder: Path, bundle: Path, tmp_path:
 
     text = (out / "seizure.tsv").read_text()
     assert text.startswith("onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n")
-    [event] = rows(text)
-    assert event["eventType"] == "sz"
+    [event] = [row for row in rows(text) if row["eventType"] == "sz"]
     assert ONSET_S + 10 < float(event["onset"]) < END_S - 2
     assert END_S < float(event["onset"]) + float(event["duration"]) < END_S + 5
     [background] = rows((out / "quiet.tsv").read_text())
-    assert (background["onset"], background["duration"], background["eventType"]) == ("0.000", "30.000", "bckg")
+    assert background["eventType"] == "bckg"
+    assert float(background["onset"]) + float(background["duration"]) == 30
 
     table = rows((steps / "seizure.csv").read_text(), ",")
     assert list(table[0]) == ["time_s", "probability", "state", "good_channels"]
@@ -93,8 +93,9 @@ def test_one_bad_file_never_stops_the_rest(folder: Path, bundle: Path, tmp_path:
     assert {row["state"] for row in table} == {"0", "1", "2"}
     assert all(math.isnan(float(row["probability"])) == (row["state"] == "0") for row in table)
     [said] = [line for line in done.stderr.splitlines() if line.startswith("holes.edf:")]
-    assert said.startswith("holes.edf: 1 seizure in 95.0 s, ")
-    assert said.endswith(", 2 resets")
+    assert said.startswith("holes.edf: 1 seizure in 95.0 s; ")
+    assert "; not monitored: " in said
+    assert said.endswith("; 2 resets")
 
 
 @pytest.mark.parametrize("name", ["short", "flat", "other", "cut", "text", "empty"])
@@ -175,8 +176,7 @@ def test_without_output_the_events_go_to_the_standard_output_also_below_a_progre
             except OSError:  # closed by its last writer
                 break
     os.close(ours)
-    [event] = rows((tmp_path / "out").read_text())
-    assert event["eventType"] == "sz"
+    assert "sz" in [row["eventType"] for row in rows((tmp_path / "out").read_text())]
     assert b"100 %" in shown
     assert b"eventType" not in shown
 

@@ -7,6 +7,7 @@ import errno
 import io
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_a_seizure_is_one_row_at_the_right_time(folder: Path, bundle: Bundle) ->
     text = events_tsv(result, open_recording(path))
     assert text.splitlines()[0] == "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration"
     assert tuple(text.splitlines()[0].split("\t")) == COLUMNS
-    [row] = rows(text)
+    before, row, after = rows(text)
     onset_s, duration_s = float(row["onset"]), float(row["duration"])
     assert ONSET_S + 10 < onset_s < END_S - 2
     assert END_S < onset_s + duration_s < END_S + 5
@@ -66,12 +67,53 @@ def test_a_seizure_is_one_row_at_the_right_time(folder: Path, bundle: Bundle) ->
     [event] = result.events
     assert event.outcome is Outcome.ENDED
     assert onset_s < event.declared_s < onset_s + duration_s
+    # The warm-up is in no row, and what was monitored besides is background.
+    assert (before["eventType"], after["eventType"]) == ("bckg", "bckg")
+    assert float(before["onset"]) == pytest.approx(FRAME_S + WARM_UP_S - STEP_S, abs=0.01)
+    assert float(before["onset"]) + float(before["duration"]) == pytest.approx(onset_s, abs=0.01)
+    assert float(after["onset"]) == pytest.approx(onset_s + duration_s, abs=0.01)
+    assert float(after["onset"]) + float(after["duration"]) == pytest.approx(LENGTH_S, abs=0.01)
 
 
-def test_no_seizure_is_one_row_of_background(folder: Path, bundle: Bundle) -> None:
+def test_no_seizure_is_one_row_of_background_over_what_was_monitored(folder: Path, bundle: Bundle) -> None:
     path = folder / "quiet.edf"
-    [row] = rows(events_tsv(scored(path, bundle), open_recording(path)))
-    assert list(row.values()) == ["0.000", "60.000", "bckg", "n/a", "n/a", "2024-02-29 00:00:00", "60.000"]
+    result = scored(path, bundle)
+    [row] = rows(events_tsv(result, open_recording(path)))
+    start = f"{FRAME_S + WARM_UP_S - STEP_S:.3f}"
+    length = f"{LENGTH_S - float(start):.3f}"
+    assert list(row.values()) == [start, length, "bckg", "n/a", "n/a", "2024-02-29 00:00:00", "60.000"]
+    assert result.monitored_s == pytest.approx(float(length))
+    assert sum(result.unmonitored.values()) == pytest.approx(float(start) - (FRAME_S - STEP_S))
+
+
+def test_what_was_not_monitored_is_in_no_row(tmp_path: Path, bundle: Bundle) -> None:
+    path = write_edf(tmp_path / "hole.edf", 90, holes=((40, 100),))
+    result = scored(path, bundle)
+    table = rows(events_tsv(result, open_recording(path)))
+    spans = [(float(row["onset"]), float(row["onset"]) + float(row["duration"])) for row in table]
+    for step in result.steps:
+        middle = step.time_s - STEP_S / 2
+        assert any(start < middle < end for start, end in spans) == (step.state is not State.NOT_MONITORING)
+    assert sum(end - start for start, end in spans) == pytest.approx(result.monitored_s, abs=0.1)
+
+
+def test_a_seizure_on_a_signal_that_dies_ends_where_it_could_last_be_watched(bundle: Bundle) -> None:
+    eeg = SyntheticEeg(SyntheticConfig(60.0, float(RATE_HZ)))
+
+    class Dies:
+        description, duration_s, annotations = eeg.description, 60.0, ()
+
+        def messages(self, chunk_samples: int = 4096) -> Iterator[Chunk | Gap]:
+            for message in eeg.messages(chunk_samples):
+                assert isinstance(message, Chunk)
+                yield replace(message, samples=message.samples * (message.timestamps < 30)[:, None])
+
+    decision = dict.fromkeys(("warm_up_s", "onset_hold_s", "smoothing_s", "refractory_s"), 0.0)
+    result = score(Dies(), bundle, _Fixed([1.0]), decision=decision)
+    [event] = result.events
+    assert event.offset_s == pytest.approx(30, abs=STEP_S + 1)
+    assert result.monitored_s == pytest.approx(30 - FRAME_S, abs=STEP_S + 2)
+    assert result.unmonitored["poor"] > 25
 
 
 def test_a_step_has_the_time_of_its_end_and_its_state(folder: Path, bundle: Bundle) -> None:
@@ -151,7 +193,9 @@ def test_seizures_in_a_row_keep_their_order(bundle: Bundle) -> None:
     onsets = [event.onset_s for event in result.events]
     assert len(onsets) == 4
     assert onsets == sorted(onsets)
-    assert len(rows(events_tsv(result, _Started()))) == 4  # type: ignore[arg-type]
+    table = rows(events_tsv(result, _Started()))  # type: ignore[arg-type]
+    assert [row["eventType"] for row in table].count("sz") == 4
+    assert [float(row["onset"]) for row in table] == sorted(float(row["onset"]) for row in table)
 
 
 @pytest.mark.parametrize(("seconds", "why"), [(1.0, "shorter than a frame of 2 s"), (11.0, "warmup")])

@@ -21,7 +21,7 @@ from detector.conditioning.montage import MONTAGES
 from detector.config import Config, load_config
 from detector.errors import ConfigError, StateError
 from detector.messages import Features, Probability, State
-from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters
+from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters, load_bundle
 from detector.service import Service
 
 RATE = 256
@@ -186,11 +186,14 @@ def test_non_seizure_waits_for_the_warm_up_and_for_the_rate_to_be_known(world: W
     # The warm-up ends after 4 s, 2 s after the first frame is whole; the rate takes 8 s of samples.
     world.until_marker("not-monitoring/warmup")
     first_s, _ = world.amplifier.push(6)
-    world.until_marker("not-monitoring/validating")
+    world.until(lambda: "not-monitoring/validating" in world.markers)
+    doubted_s = world.stamps[world.markers.index("not-monitoring/validating")]
+    world.until(lambda: world.statuses[-1].time_s > first_s + 5)
+    assert "non-seizure" not in world.markers, "6 s are not enough to know a rate by"
     world.amplifier.push(6)
     world.until(lambda: "non-seizure" in world.markers)
     stamp = world.stamps[world.markers.index("non-seizure")]
-    assert 6 < stamp - first_s < 9
+    assert doubted_s < stamp < first_s + 9
     steps = (stamp - first_s + 1 / RATE) / CARD.step_s
     assert steps == pytest.approx(round(steps), abs=0.02), "stamped with the sample time at which a step ends"
     said = [status for status in world.statuses if status.state is State.NOT_MONITORING]
@@ -254,11 +257,72 @@ def test_a_good_file_is_taken_over_at_a_boundary_and_a_bad_one_is_not(world: Wor
         world.write("[decision]\nonset_threshold = 1.0\nwarm_up_s = 3.0\n")
         os.kill(os.getpid(), signal.SIGHUP)
         world.until_marker("session-reset/reload")
-        world.until_marker("monitoring-start")
-        world.monitored()
+        world.amplifier.push(12)
+        world.until(lambda: "non-seizure" in world.markers)
+        assert "monitoring-start" not in world.markers, "the detector has not been started again"
+        assert not [text for text in world.markers if "reset" in text], "the stream is the same"
     finally:
         for number, handler in {signal.SIGHUP: before, **others}.items():
             signal.signal(number, handler)
+
+
+def test_a_reload_of_the_source_looks_for_it_anew(world: World) -> None:
+    world.monitored()
+    world.path.write_text(world.path.read_text().replace("replay = true", "replay = true\nstall_s = 3.0"))
+    world.service._reload_asked = True
+    world.until_marker("session-reset/reload")
+    world.until_marker("session-reset/new-stream")
+    world.amplifier.push(12)
+    world.until_marker("non-seizure")
+
+
+def test_a_file_that_changes_while_another_is_loaded_is_read_too(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loading, go_on = threading.Event(), threading.Event()
+
+    def slow(name: str) -> Bundle:
+        loading.set()
+        assert go_on.wait(10)
+        return engine_bundle(name, tmp_path)
+
+    monkeypatch.setattr("detector.loading.load_bundle", slow)
+    world.write("[decision]\nonset_hold_s = 2.0\n")
+    world.service._reload_asked = True
+    assert loading.wait(10)
+    world.write("[decision]\nonset_hold_s = 9.0\n")
+    world.service._reload_asked = True
+    go_on.set()
+    world.until(lambda: world.service._decision.config.onset_hold_s == 9.0)
+
+
+def test_a_model_whose_steps_are_too_slow_for_the_outlets_is_not_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = Bundle(tmp_path, CARD.model_copy(update={"hop_samples": 512, "id": "slow"}))
+    monkeypatch.setattr("detector.loading.load_engine", lambda _: (slow, world.network))
+    world.path.write_text(world.path.read_text().replace('"stub"', '"slow"'))
+    world.service._reload_asked = True
+    world.until(lambda: "the configuration is kept as it was: the model steps every 2 s" in caplog.text)
+    world.monitored()
+
+
+def test_a_bundle_that_cannot_be_looked_at_is_not_taken_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "/opt/" + "y" * 300 + "/x"
+    monkeypatch.setattr("detector.loading.load_engine", lambda config: (load_bundle(config.model.bundle), None))
+    world.path.write_text(world.path.read_text().replace('"stub"', f'"{name}"'))
+    world.service._reload_asked = True
+    world.until(lambda: "cannot be looked at" in caplog.text)
+    world.monitored()
+
+
+def test_too_few_good_channels_are_named_with_what_is_wrong(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.monitored()
+    world.amplifier.push(3, uv=0.0)
+    world.until_marker("not-monitoring/poor")
+    assert "too few good channels: FP1-F7 flat, F7-T7 flat" in caplog.text
 
 
 def test_a_source_that_comes_back_with_other_labels_is_read_by_them(world: World) -> None:

@@ -91,7 +91,7 @@ def run_view(
     console = console or Console()
     plain = plain or not console.is_terminal or console.is_dumb_terminal or console.options.ascii_only
     view, summary = View(client.bed), ViewSummary()
-    lines = _Lines(view, console, status_every_s)
+    lines = _Lines(view, console, status_every_s, client.clock_time)
     drawn_s, connections = -math.inf, client.connections
     with ExitStack() as stack:
         live = None if plain else stack.enter_context(Live(console=console, screen=True, auto_refresh=False))
@@ -165,8 +165,8 @@ def render(view: View, width: int, height: int) -> RenderableType:
 class _Lines:
     """The plain view: which line is due."""
 
-    def __init__(self, view: View, console: Console, every_s: float) -> None:
-        self._view, self._console, self._every_s = view, console, every_s
+    def __init__(self, view: View, console: Console, every_s: float, clock_time: Callable[[float], float]) -> None:
+        self._view, self._console, self._every_s, self._clock_time = view, console, every_s, clock_time
         self._due_s = -math.inf
         self._said: State | None = None
 
@@ -179,7 +179,9 @@ class _Lines:
         changed = state is not self._said or self._view.dead != was_dead
         if changed or time.monotonic() >= self._due_s:
             self._said, self._due_s = state, time.monotonic() + self._every_s
-            self._print(status_line(self._view, time_of_day(time.time())))
+            # The time of its sample, as events have; a dead detector has none.
+            unix_s = self._clock_time(sample.time_s) if sample and not self._view.dead else time.time()
+            self._print(status_line(self._view, time_of_day(unix_s)))
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)

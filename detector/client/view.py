@@ -20,7 +20,7 @@ _MEANINGS = {
     "monitoring-stop": "the detector has stopped",
     "not-monitoring/starting": "the detector is starting",
     "not-monitoring/waiting": "waiting for the EEG stream",
-    "not-monitoring/validating": "checking the labels, units and rate of the stream",
+    "not-monitoring/validating": "checking the stream: labels, units, the rate that it really has",
     "not-monitoring/refused": "the stream does not fit the model",
     "not-monitoring/warmup": "filters and network are warming up",
     "not-monitoring/lost": "the EEG stream is lost",
@@ -28,11 +28,10 @@ _MEANINGS = {
     "not-monitoring/poor": "too few good channels",
     "not-monitoring/fault": "the detector has a fault",
     "not-monitoring/stopping": "the detector is stopping",
-    "session-reset/new-stream": "new session: another stream",
+    "session-reset/new-stream": "new session: a stream was connected",
     "session-reset/reconnect": "new session: the stream is back",
     "session-reset/gap": "new session: samples are missing",
     "session-reset/timestamps-backwards": "new session: the stamps went backwards",
-    "session-reset/overflow": "new session: a buffer ran over",
     "session-reset/rate-change": "new session: another sampling rate",
     "session-reset/label-change": "new session: other channel labels",
     "session-reset/clock-jump": "new session: the clock of the source jumped",
@@ -41,6 +40,8 @@ _MEANINGS = {
     "session-reset/reload": "new session: model or config reloaded",
     "session-reset/fault": "new session: after a fault",
     "session-reset/end": "the session ends",
+    "truth/seizure/onset": "the simulated amplifier begins a seizure",
+    "truth/seizure/offset": "the simulated amplifier ends the seizure",
 }
 
 

@@ -153,7 +153,8 @@ def _plan(config: MontageConfig, description: Description) -> _Plan:
     if not any(label.strip() for label in description.labels):
         raise BadDataError(
             f"the {len(description.labels)} channels have no labels; expected the derivations of {config.montage}. "
-            'Label them at the source, or set match = "order" if they are known to be in exactly that order'
+            'Label them at the source, or say that they are known to be in exactly that order: `match = "order"` in '
+            "[source] of a bed, `--match order` for a recording"
         )
     direct: dict[tuple[str, str], int] = {}
     duplicates: list[tuple[int, int]] = []
@@ -219,8 +220,8 @@ def _require_units(description: Description, used: set[int]) -> None:
         declared = sorted({description.units[c] or "none" for c in unknown})
         raise BadDataError(
             f"the unit of {len(unknown)} needed channels is not known (declared: {', '.join(declared)}; first: "
-            f'{description.labels[unknown[0]]!r}); add the line `unit = "microvolts"` (or mV, V, nV) to [source], or '
-            "declare it at the source"
+            f'{description.labels[unknown[0]]!r}); add the line `unit = "microvolts"` (or mV, V, nV) to [source] '
+            "of the bed, or --unit microvolts for a recording; better, declare it at the source"
         )
 
 

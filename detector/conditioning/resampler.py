@@ -18,9 +18,8 @@ import numpy.typing as npt
 from scipy import signal
 
 from detector.errors import BadDataError
-from detector.messages import Chunk
+from detector.messages import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
 
-MIN_RATE_HZ, MAX_RATE_HZ = 128.0, 2048.0
 _LARGEST = 4096
 _STOP_BAND_DB = 60.0
 _PASS_SHARE = 0.7  # of the lower Nyquist frequency; the models' bands end well below it

@@ -53,6 +53,7 @@ class CardDecision(_Section):
     offset_hold_s: Annotated[float, Field(ge=0, le=120)]
     refractory_s: Annotated[float, Field(ge=0, le=600)]
     warm_up_s: Annotated[float, Field(ge=0, le=600)]
+    poor_seizure_s: Annotated[float, Field(ge=0, le=300)] = 30.0
 
     @pydantic.model_validator(mode="after")
     def _ordered(self) -> CardDecision:
@@ -169,7 +170,7 @@ def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
     """
     installed = installed_bundles()
     folder = Path(name) if "/" in name else installed.get(name)
-    if folder is None or not (folder / "card.toml").is_file():
+    if folder is None or not _is_there(folder / "card.toml"):
         choices = ", ".join(installed) or "none"
         raise BundleError(
             f"model bundle {name!r} is not there; installed: {choices}{nearest(name, installed)}; "
@@ -189,11 +190,22 @@ def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
     for file, expected in card.files.items():
         if file in ("", "..") or Path(file).name != file:
             raise BundleError(f"{path}: file {file!r} is not a plain name inside the bundle")
-        if not (folder / file).is_file():
+        if not _is_there(folder / file):
             raise BundleError(f"{folder / file} is missing; the card lists it")
-        if (found := sha256_of(folder / file)) != expected:
+        try:
+            found = sha256_of(folder / file)
+        except OSError as error:
+            raise BundleError(f"{folder / file} cannot be read: {error.strerror}") from error
+        if found != expected:
             raise BundleError(f"{folder / file}: its SHA-256 is {found}, the card says {expected}: not the same file")
     return Bundle(folder, card)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:  # a folder that may not be looked into, a name that can be none
+        raise BundleError(f"model bundle {path.parent} cannot be looked at: {error}") from error
 
 
 def _explain(error: ErrorDetails) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -14,7 +15,7 @@ import numpy as np
 import pylsl
 
 from detector.errors import ConfigError, DetectorError
-from detector.messages import State, Status
+from detector.messages import Event, Outcome, State, Status
 
 CONTRACT_VERSION = 1
 DETAIL_SCHEMA = 1
@@ -121,6 +122,7 @@ class LslOutlets:
     def __init__(self, config: OutletIdentity) -> None:
         self.config = config
         self._last: Status | None = None
+        self._event_id = ""
         self._last_s, self._last_age_s = -math.inf, math.nan
         self._outlets = {"events": self._open("events", "Markers", "string", (("event", "none"),))}
         if config.detail:
@@ -146,6 +148,25 @@ class LslOutlets:
         if "detail" in self._outlets:
             text = json.dumps({"schema": DETAIL_SCHEMA, **_plain(payload)}, allow_nan=False)
             self._outlets["detail"].push_sample([text], _stamp(time_s))
+
+    def push_event(self, event: Event, now_s: float) -> None:
+        """Send what became of a seizure on the detail outlet; ``now_s`` is when it is said, on this LSL clock."""
+        if event.outcome is Outcome.ONGOING:
+            # The LSL clock begins anew at each boot, so no time of it names an event for good.
+            self._event_id = f"{self.config.bed}-{uuid.uuid4().hex}"
+        payload = {
+            "kind": "seizure",
+            "event_id": self._event_id,
+            "onset": event.onset_s,
+            "declared": event.declared_s,
+            "offset": event.offset_s,
+            "emitted": now_s,
+            "outcome": event.outcome,
+            "peak_probability": event.peak_probability,
+            "model_id": self.config.model_id,
+            "model_sha256": self.config.model_sha256,
+        }
+        self.push_detail(payload, event.declared_s if event.offset_s is None else event.offset_s)
 
     def push_status(self, status: Status, input_age_s: float) -> None:
         """Send one step on the status outlet. It is always sent, and stamps never go backwards.

@@ -121,7 +121,7 @@ def _read_header(path: Path) -> _Header:
     with path.open("rb") as file:
         fixed = file.read(256)
         if len(fixed) < 256:
-            raise BadDataError(f"{path} has {len(fixed)} bytes, a {_format(path)} header has 256 or more")
+            raise BadDataError(f"{path} has {len(fixed)} bytes, expected a header of {_format(path)}, 256 or more")
         if not fixed.startswith(_MAGIC[suffix]):
             raise BadDataError(f"{path} begins with {fixed[:8]!r}, expected {_MAGIC[suffix]!r} of {_format(path)}")
         try:

@@ -26,6 +26,8 @@ _HOLE_S = 0.5
 _CLOCK_JUMP_S = 10.0  # stamps that jump by so much more than the source was silent have jumped, and nothing was lost
 _BEHIND_S = 1.0  # a count of samples that falls so far behind their arrival is wrong
 RATE_SPAN_S = 8.0  # how long a rate is measured
+MAX_RATE_ERROR = 0.02
+_WRONG_S = 16.0  # a rate that is off for so long is off because of the source, and not because of a late push
 _LATEST_S = 1e12  # past any clock that counts from a boot or from 1970
 
 
@@ -85,16 +87,32 @@ class Ledger:
         self.last: float | None = None
         self._state = _State()
         self._silent_s = math.inf
+        self._measure_anew()
+
+    def _measure_anew(self) -> None:
         # The rate is measured over all samples that came, whatever was lost between them.
         self._covered_s, self._counted = 0.0, 0
         self._marks: deque[tuple[float, int]] = deque([(0.0, 0)])
+        self._right_s = 0.0  # covered time when the rate was last not known to be wrong
 
     @property
     def effective_rate_hz(self) -> float | None:
         """Rate by the stamps of the last seconds, the time of gaps left out; ``None`` before `RATE_SPAN_S`."""
-        since_s, count = self._marks[0]
-        span_s = self._covered_s - since_s
-        return (self._counted - count) / span_s if span_s >= RATE_SPAN_S else None
+        # From mark to mark: these lie at the same phase of the blocks in which a source may push.
+        (since_s, before), (until_s, counted) = self._marks[0], self._marks[-1]
+        span_s = until_s - since_s
+        return (counted - before) / span_s if span_s >= RATE_SPAN_S else None
+
+    @property
+    def rate_is_right(self) -> bool:
+        """Whether the rate has been measured and is the nominal one to `MAX_RATE_ERROR`."""
+        rate_hz = self.effective_rate_hz
+        return rate_hz is not None and abs(rate_hz / self._rate_hz - 1) <= MAX_RATE_ERROR
+
+    @property
+    def wrong_rate_hz(self) -> float | None:
+        """The rate where it has been wrong for so long that no late push can be the reason."""
+        return self.effective_rate_hz if self._covered_s - self._right_s > _WRONG_S else None
 
     def process(self, stamps: TimeArray, arrived_s: float, silent_s: float = math.inf) -> list[Segment]:
         """Return the segments of a chunk; samples that came twice are in none of them.
@@ -161,7 +179,7 @@ class Ledger:
 
     def _count(self, first: float, last: float, n_samples: int) -> None:
         self._state.since_jump += n_samples
-        if self.last is not None and first > self.last and first - self.last < _HOLE_S:
+        if self.last is not None and abs(first - self.last) < _HOLE_S:
             self._covered_s += last - self.last
             self._counted += n_samples
         else:
@@ -172,6 +190,8 @@ class Ledger:
             self._marks.append((self._covered_s, self._counted))
             while self._covered_s - self._marks[1][0] >= RATE_SPAN_S:
                 self._marks.popleft()
+            if self.effective_rate_hz is None or self.rate_is_right:
+                self._right_s = self._covered_s
 
     def _judge(self, stamp: float) -> Gap | int | None:
         """Return how many samples to hold before this one, a gap, `_DOUBLED`, or ``None`` where nothing is missing."""
@@ -206,6 +226,7 @@ class Ledger:
         if -jump <= state.unpaid + _HALF:
             # A stamp that is early by what another was late: pushes were late, nothing was lost.
             self.jittery = True
+            self._measure_anew()  # what looked like losses was left out of the time, and was none
             return None
         if jump > -1:
             return None

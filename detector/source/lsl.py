@@ -17,16 +17,15 @@ import pylsl
 
 from detector.background import Background
 from detector.config import Source
-from detector.errors import BadDataError, ConfigError
+from detector.errors import BadDataError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
-from detector.source.lsl_describe import printable
-from detector.source.lsl_stream import MAX_BLOCK_S, MAX_RATE_ERROR, Stream
+from detector.source.ledger import MAX_RATE_ERROR
+from detector.source.lsl_search import FORGET_S, LslSearch, shown
+from detector.source.lsl_stream import MAX_BLOCK_S, Stream
 
 log = logging.getLogger(__name__)
 
-_FORGET_S = 2.0  # a stream that stopped answering is listed for so long
-_SETTLE_S = 1.0  # a second stream of the same name may answer later than the first
-_AMBIGUOUS_S = 3 * _FORGET_S  # a restarted source is listed twice until the old one is forgotten
+_AMBIGUOUS_S = 3 * FORGET_S  # a restarted source is listed twice until the old one is forgotten
 _RETRY_S = 2.0
 _REOPEN_AFTER_S = 10.0  # a stalled stream that still answers queries has a dead connection
 _GIVE_UP_S = 60.0  # ... and what the detector remembers of before is of no use any more
@@ -69,24 +68,22 @@ class LslSource:
 
     def __init__(self, config: Source, accept: Callable[[Description], None]) -> None:
         self._config, self._accept = config, accept
-        self.condition: Condition | None = Condition(Cause.WAITING, f"no stream yet that matches {_predicate(config)}")
+        self._search = LslSearch(config)
+        self.condition: Condition | None = Condition(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
-        self._predicate = _predicate(config)
-        self._resolver: pylsl.ContinuousResolver | None = self._new_resolver()
         self._opening: _Opening | None = None
         self._stream: Stream | None = None
+        self._reopened: Opened | None = None  # what is to be said once the first sample of a reopened stream has come
+        self._in_session = False
+        self._came_at = -math.inf
         self._last: Description | None = None
-        self._refused: dict[str, str] = {}  # uid, which an outlet keeps until it is restarted, and why
         self._retry_at = 0.0
         self._several_since: float | None = None
-        self._refused_here: list[pylsl.StreamInfo] = []
-        self._listed: set[str] = set()
-        self._listed_since = math.inf
 
     @property
-    def rate_is_known(self) -> bool:
+    def rate_is_right(self) -> bool:
         """Whether the connected stream's rate has been measured and is the declared one."""
-        return self._stream is not None and self._stream.rate_is_known
+        return self._stream is not None and self._stream.rate_is_right
 
     def poll(self, min_samples: int = 1) -> list[Polled]:
         """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``."""
@@ -103,161 +100,171 @@ class LslSource:
     def refuse(self, why: str, reason: Reset = Reset.FAULT) -> list[Polled]:
         """Let go of the stream for as long as it is not restarted; return the gap that this makes."""
         assert self._stream is not None
-        self._refused[self._stream.uid] = why
-        self._stream.close()
-        self._stream = None
+        self._search.refuse(self._stream.uid, why)
+        self._let_go()
         self._say(Cause.REFUSED, why)
-        return [Gap(self.newest_s, math.nan, reason)]
+        return self._end_of_session(reason)
 
     def close(self) -> None:
         """Let go of the stream."""
         self._abandon_opening()
+        self._let_go()
+        self._search.rest()
+
+    def _let_go(self) -> None:
         if self._stream is not None:
             self._stream.close()
-        self._stream = self._resolver = None
+        self._stream = self._reopened = None
+
+    def _end_of_session(self, reason: Reset) -> list[Polled]:
+        """Return the gap behind what has come; none where nothing has come since the last."""
+        if not self._in_session:
+            return []
+        self._in_session = False
+        return [Gap(self.newest_s, math.nan, reason)]
 
     def _abandon_opening(self) -> None:
         if self._opening is not None:
             self._opening.abandon()
         self._opening = None
 
-    # Waiting: a resolver listens in the background until exactly one stream matches.
+    # Waiting: until exactly one stream matches.
 
     def _look(self) -> None:
-        found = self._matching()
-        uids = {info.uid() for info in found}
-        if uids != self._listed:
-            self._listed, self._listed_since = uids, time.monotonic()
-        settled = time.monotonic() - self._listed_since > _SETTLE_S
-        if len(found) == 1 and settled and time.monotonic() >= self._retry_at:
+        found = self._search.found()
+        if len(found) == 1 and self._search.settled and time.monotonic() >= self._retry_at:
             self._several_since = None
             if self.condition is None or self.condition.cause is not Cause.REFUSED:
-                self._say(Cause.VALIDATING, f"connecting to {_shown(found[0])}")
+                self._say(Cause.VALIDATING, f"connecting to {shown(found[0])}")
             self._opening = _Opening(found[0], self._config)
             return
         if len(found) > 1:
             self._several_since = self._several_since or time.monotonic()
             if time.monotonic() - self._several_since > _AMBIGUOUS_S:
-                listed = "; ".join(_shown(info) for info in found)
+                listed = "; ".join(shown(info) for info in found)
                 self._say(
                     Cause.REFUSED,
-                    f"{len(found)} streams match {self._predicate}, expected one: {listed}. Set source_id or "
+                    f"{len(found)} streams match {self._wanted}, expected one: {listed}. Set source_id or "
                     "hostname so that only one matches",
                 )
         elif not found:
             self._several_since = None
-            if self._refused_here:
-                info = self._refused_here[0]
-                self._say(Cause.REFUSED, f"{_shown(info)}: {self._refused[info.uid()]}")
+            if self._search.refused_here is not None:
+                info, why = self._search.refused_here
+                self._say(Cause.REFUSED, f"{shown(info)}: {why}")
             elif self.condition is None or self.condition.cause not in (Cause.WAITING, Cause.LOST):
-                self._say(Cause.WAITING, f"no stream that matches {self._predicate}")
+                self._say(Cause.WAITING, f"no stream that matches {self._wanted}")
         time.sleep(MAX_BLOCK_S / 2)
 
-    def _matching(self) -> list[pylsl.StreamInfo]:
-        if self._resolver is None:
-            self._resolver = self._new_resolver()
-        found = self._resolver.results()
-        self._refused_here = [info for info in found if info.uid() in self._refused]
-        return [info for info in found if info.uid() not in self._refused]
-
-    def _new_resolver(self) -> pylsl.ContinuousResolver:
-        try:
-            return pylsl.ContinuousResolver(pred=self._predicate, forget_after=_FORGET_S)
-        except RuntimeError as error:
-            raise ConfigError(
-                f"[source] predicate: {self._config.predicate!r} is no XPath predicate that liblsl understands; "
-                "expected one like starts-with(name, 'EEG')"
-            ) from error
+    @property
+    def _wanted(self) -> str:
+        return self._search.predicate
 
     # Validating: connecting and reading the metadata happen in a thread.
 
     def _finish_opening(self, opening: _Opening) -> list[Polled]:
-        if not opening.wait(MAX_BLOCK_S):
+        # Where there is a stream, the pull has waited already.
+        if not opening.wait(MAX_BLOCK_S if self._stream is None else 0.0):
             return []
         self._opening = None
         try:
             stream = opening.result()
         except BadDataError as error:
-            self._refused[opening.info.uid()] = str(error)
+            self._refuse_candidate(opening.info, error)
             return []
         except (pylsl.util.LostError, TimeoutError, RuntimeError) as error:
             self._retry_at = time.monotonic() + _RETRY_S
             if self._stream is None:  # a stalled stream is lost already
-                text = f"{_shown(opening.info)} does not answer ({type(error).__name__}); trying again"
+                text = f"{shown(opening.info)} does not answer ({type(error).__name__}); trying again"
                 self._say(Cause.WAITING, text)
             return []
         try:
             self._accept(stream.description)
         except BadDataError as error:
             stream.close()
-            self._refused[opening.info.uid()] = str(error)
+            self._refuse_candidate(opening.info, error)
             return []
-        if self._stream is not None:
-            self._stream.close()
-        reason = _why_new(self._last, stream.description)
+        if self._last is not None and _who(self._last) != _who(stream.description):
+            log.warning("another sender than before: now %s, before %s", _who(stream.description), _who(self._last))
+        opened = Opened(stream.description, _why_new(self._last, stream.description))
+        again = self._stream is not None and self._stream.uid == stream.uid
+        self._let_go()
         self._stream, self._last = stream, stream.description
-        self._resolver, self._listed = None, set()
-        self.condition, self.newest_s = None, math.nan
         log.info(
             "connected to %s: %d channels at %g Hz",
-            _shown(opening.info),
+            shown(opening.info),
             len(stream.description.labels),
             stream.description.rate_hz,
         )
-        return [Opened(stream.description, reason)]
+        if again:
+            # An amplifier on standby keeps its outlet and sends nothing: nothing is said before it does.
+            self._reopened = opened
+            return []
+        return self._begin(opened)
+
+    def _begin(self, opened: Opened) -> list[Polled]:
+        self._search.rest()
+        self._reopened, self._in_session = None, True
+        self.condition, self.newest_s, self._came_at = None, math.nan, time.monotonic()
+        return [opened]
+
+    def _refuse_candidate(self, info: pylsl.StreamInfo, error: BadDataError) -> None:
+        self._search.refuse(info.uid(), str(error))
+        if self._stream is not None:  # without one, whoever looks for one says so
+            self._say(Cause.REFUSED, f"{shown(info)}: {error}")
 
     # Streaming.
 
     def _pull(self, stream: Stream, min_samples: int) -> list[Polled]:
         try:
-            messages = stream.pull(min_samples)
+            messages: list[Polled] = list(stream.pull(min_samples))
         except pylsl.util.LostError:
-            return self._lose("the stream's connection has ended")
+            self._let_go()
+            self._say(Cause.LOST, f"the stream's connection has ended; waiting for {self._wanted}")
+            return self._end_of_session(Reset.LOST)
+        if messages and self._reopened is not None:
+            messages = self._begin(self._reopened) + messages
         if stream.newest_s is not None:
             self.newest_s = stream.newest_s
-        if (rate_hz := stream.wrong_rate_hz()) is not None:
+        if (rate_hz := stream.wrong_rate_hz) is not None:
             return self.refuse(
                 f"it delivers {rate_hz:.2f} Hz by its stamps and declares {stream.description.rate_hz:g} Hz: more than "
                 f"{MAX_RATE_ERROR:.0%} off. Correct the source's rate and restart it",
                 Reset.RATE,
             )
-        if messages and self.condition is not None:
-            log.info("samples again")
-            self.condition = None
-            self._abandon_opening()
-        return list(messages)
+        if messages:
+            self._came_at, self._in_session = time.monotonic(), True
+            if self.condition is not None:
+                log.info("samples again")
+                self.condition = None
+                self._abandon_opening()
+                self._search.rest()
+        return messages
 
     def _stalled(self) -> bool:
         stream = self._stream
         if stream is None or (silent_s := stream.silent_s()) < self._config.stall_s:
             return False
-        if self.condition is None or self.condition.cause is not Cause.LOST:
-            self._say(Cause.LOST, f"no samples for {silent_s:.1f} s; the connection stands")
+        if self.condition is None:
+            self._say(Cause.LOST, f"no new samples for {silent_s:.1f} s; the connection stands")
         return True
 
     def _reopen_if_it_answers(self) -> list[Polled]:
         """Keep a stalled stream, for its backlog may come; but not when its source is there for new connections."""
         stream = self._stream
         assert stream is not None
-        if stream.silent_s() > _GIVE_UP_S:
-            return self._lose(f"no samples for {_GIVE_UP_S:.0f} s")
+        if time.monotonic() - self._came_at > _GIVE_UP_S and self._in_session:
+            self._reopened = Opened(stream.description, Reset.RECONNECT)
+            return self._end_of_session(Reset.LOST)
         if self._opening is not None:
             return self._finish_opening(self._opening)
-        found = self._matching()
-        if len(found) == 1 and found[0].uid() != stream.description.uid:
+        found = self._search.found()
+        if len(found) == 1 and found[0].uid() != stream.uid:
             self._opening = _Opening(found[0], self._config)
         elif len(found) == 1 and stream.silent_s() > _REOPEN_AFTER_S and time.monotonic() >= self._retry_at:
             self._retry_at = time.monotonic() + _REOPEN_AFTER_S
             self._opening = _Opening(found[0], self._config)
         return []
-
-    def _lose(self, why: str) -> list[Polled]:
-        stream = self._stream
-        assert stream is not None
-        stream.close()
-        self._stream = None
-        self._say(Cause.LOST, f"{why}; waiting for {self._predicate}")
-        return [Gap(self.newest_s, math.nan, Reset.LOST)]
 
     def _say(self, cause: Cause, text: str) -> None:
         condition = Condition(cause, text)
@@ -275,6 +282,10 @@ class _Opening(Background[Stream]):
         super().__init__(lambda: Stream(info, config), discard=Stream.close)
 
 
+def _who(description: Description) -> str:
+    return f"{description.name!r} on {description.hostname!r}"
+
+
 def _why_new(before: Description | None, now: Description) -> Reset:
     if before is None:
         return Reset.NEW_STREAM
@@ -283,16 +294,3 @@ def _why_new(before: Description | None, now: Description) -> Reset:
     if (before.labels, before.scales_uv) != (now.labels, now.scales_uv):
         return Reset.LABELS
     return Reset.RECONNECT if before.uid == now.uid else Reset.NEW_STREAM
-
-
-def _predicate(config: Source) -> str:
-    parts = [
-        f"{key}='{value}'"
-        for key, value in (("source_id", config.source_id), ("name", config.name), ("hostname", config.hostname))
-        if value
-    ]
-    return " and ".join(parts + ([f"({config.predicate})"] if config.predicate else []))
-
-
-def _shown(info: pylsl.StreamInfo) -> str:
-    return f"{printable(info.name())!r} on {printable(info.hostname())!r} (source_id {printable(info.source_id())!r})"

@@ -11,19 +11,23 @@ from detector.source.lsl_describe import printable
 log = logging.getLogger(__name__)
 
 START = "session/start"
+_FORGET_S = 10.0
+_MOST_MARKERS = 32  # of one sender in one turn: a flood must not keep the main loop
 
 
 class LslControl:
     """Listens to every marker stream of one name; never blocks."""
 
     def __init__(self, name: str) -> None:
-        self._resolver = pylsl.ContinuousResolver(pred=f"name='{name}' and type='Markers'", forget_after=2.0)
+        self._resolver = pylsl.ContinuousResolver(pred=f"name='{name}' and type='Markers'", forget_after=_FORGET_S)
         self._inlets: dict[str, pylsl.StreamInlet] = {}
 
     def start_asked(self) -> bool:
         """Return whether a ``session/start`` has come since the last call; other markers are logged."""
-        for info in self._resolver.results():
-            uid = info.uid()
+        there = {info.uid(): info for info in self._resolver.results()}
+        for uid in self._inlets.keys() - there.keys():
+            del self._inlets[uid]  # a sender that was unplugged ends no connection
+        for uid, info in there.items():
             if uid not in self._inlets and info.channel_format() == pylsl.cf_string:
                 inlet = pylsl.StreamInlet(info, max_buflen=10, recover=False, processing_flags=0, as_numpy=True)
                 # A pull opens the stream in the background; nothing here waits for it.
@@ -32,7 +36,9 @@ class LslControl:
         asked = False
         for uid, inlet in list(self._inlets.items()):
             try:
-                while (marker := inlet.pull_sample(timeout=0.0)[0]) is not None:
+                for _ in range(_MOST_MARKERS):
+                    if (marker := inlet.pull_sample(timeout=0.0)[0]) is None:
+                        break
                     text = bytes(marker[0]).decode(errors="backslashreplace")
                     if text == START:
                         asked = True

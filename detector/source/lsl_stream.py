@@ -11,18 +11,17 @@ import pylsl
 
 from detector.config import Source
 from detector.errors import BadDataError
-from detector.messages import Chunk, Description, FloatArray, Gap, Reset, TimeArray
+from detector.messages import MAX_RATE_HZ, Chunk, Description, FloatArray, Gap, Reset, TimeArray
 from detector.source.ledger import Ledger
 from detector.source.lsl_correction import MAX_LEAD_S, TimeCorrection
-from detector.source.lsl_describe import describe, printable
+from detector.source.lsl_describe import MAX_CHANNELS, describe, printable
 from detector.units import microvolts_per
 
 MAX_BLOCK_S = 0.2
-MAX_RATE_ERROR = 0.02
 _BUFFER_S = 360  # what the sender keeps for us while the network is away
 _OPEN_TIMEOUT_S = 5.0
 _MAX_PULLS = 6
-_MAX_MOVE_S = 0.1  # a correction that moves by more makes a step in the sample times
+_MAX_MOVE_S = 0.1  # a correction that begins anew so far from the last makes a step in the sample times
 _NUMERIC = (pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int8, pylsl.cf_int16, pylsl.cf_int32, pylsl.cf_int64)
 
 
@@ -42,6 +41,7 @@ class Stream:
         self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=False, processing_flags=0)
         self.uid = info.uid()
         full = self._inlet.info(timeout=_OPEN_TIMEOUT_S)
+        _require_eeg(full, config)  # what was announced may be another story
         self.description = _with_unit(describe(full), config.unit)
         rate_hz = self.description.rate_hz
         self._max_samples = max(int(rate_hz * 5), 1024)
@@ -53,7 +53,7 @@ class Stream:
         self._applied_s: float | None = None  # the correction of the last chunk
         self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         self._arrived_at = time.monotonic()
-        self._correction = TimeCorrection(self._inlet)
+        self._correction = TimeCorrection(self._inlet, replay=config.replay)
 
     def close(self) -> None:
         """Stop measuring the clock; the connection ends with the object."""
@@ -64,16 +64,14 @@ class Stream:
         return time.monotonic() - self._arrived_at
 
     @property
-    def rate_is_known(self) -> bool:
-        """Whether the rate has been measured by the stamps."""
-        return self._ledger.effective_rate_hz is not None
+    def rate_is_right(self) -> bool:
+        """Whether the rate has been measured by the stamps and is the declared one."""
+        return self._ledger.rate_is_right
 
+    @property
     def wrong_rate_hz(self) -> float | None:
-        """Return the rate by the stamps where it is not the declared one."""
-        rate_hz = self._ledger.effective_rate_hz
-        if rate_hz is None or abs(rate_hz / self.description.rate_hz - 1) <= MAX_RATE_ERROR:
-            return None
-        return rate_hz
+        """The rate by the stamps where it is, for good, not the declared one."""
+        return self._ledger.wrong_rate_hz
 
     def pull(self, min_samples: int) -> list[Chunk | Gap]:
         """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``; raises LostError."""
@@ -89,8 +87,10 @@ class Stream:
                 raise
             if len(stamps) == 0:
                 return messages
-            silent_s, self._arrived_at = self.silent_s(), time.monotonic()
-            messages += self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), silent_s)
+            came = self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), self.silent_s())
+            if came:  # samples that are thrown away, as stamps that stand still make them, are as good as none
+                self._arrived_at = time.monotonic()
+            messages += came
             if len(stamps) < wanted:
                 break
             wanted, timeout_s = self._max_samples, 0.0
@@ -105,11 +105,11 @@ class Stream:
             part, times, gap = samples[segment.start : segment.stop], segment.stamps, segment.gap
             newest = float(times[-1])
             if gap is not None and gap.reason is Reset.CLOCK:
-                self._correction.clock_jumped(newest, arrived_s)
+                self._correction.clock_jumped()
             correction_s = self._correction.value(newest, arrived_s)
             if newest + correction_s > arrived_s + MAX_LEAD_S and not self._replay:
                 # Samples from the future would count as fresh for ever.
-                self._correction.clock_jumped(newest, arrived_s)
+                self._correction.clock_jumped()
                 correction_s = self._correction.value(newest, arrived_s)
             times = times + correction_s
             moved_s = 0.0 if self._applied_s is None else abs(correction_s - self._applied_s)
@@ -132,8 +132,15 @@ class Stream:
 def _require_eeg(info: pylsl.StreamInfo, config: Source) -> None:
     if info.channel_format() not in _NUMERIC:
         raise BadDataError("its samples are text; expected numbers")
-    if info.nominal_srate() <= 0:
+    rate_hz, n_channels = info.nominal_srate(), info.channel_count()
+    if rate_hz <= 0:
         raise BadDataError("its rate is irregular (nominal rate 0); expected a regularly sampled EEG stream")
+    # Before the inlet, which allocates its buffer for whatever a stream says of itself.
+    if not rate_hz <= MAX_RATE_HZ or n_channels > MAX_CHANNELS:
+        raise BadDataError(
+            f"it declares {n_channels} channels at {rate_hz:g} Hz; expected at most {MAX_CHANNELS} channels and "
+            f"{MAX_RATE_HZ:g} Hz"
+        )
     if info.type().upper() != "EEG" and not config.predicate:
         raise BadDataError(
             f"its type is {printable(info.type())!r}, expected 'EEG'; if it is EEG all the same, say so by a predicate"

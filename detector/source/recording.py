@@ -242,9 +242,11 @@ def scales_to_microvolts(
                 "leave it out to use what the file says"
             )
         scales = tuple(given if scale is None else scale for scale in scales)
-    for label, declared, scale in zip(labels, units, scales, strict=True):
-        if scale is None:
-            log.warning("%s: channel %r has the unit %r, known are %s", path, label, declared, KNOWN)
+    unknown = [i for i, scale in enumerate(scales) if scale is None]
+    if unknown:
+        declared = sorted({units[i] for i in unknown})
+        what = f"{len(unknown)} of {len(scales)} channels (first {labels[unknown[0]]!r}) declare no known unit"
+        log.warning("%s: %s but %s; known are %s", path, what, ", ".join(map(repr, declared)), KNOWN)
     return scales
 
 
@@ -254,15 +256,29 @@ def read_events(path: Path) -> tuple[Annotation, ...]:
     Raises
     ------
     BadDataError
-        It lacks the columns ``onset`` and ``duration``, or a value in them is not a number of seconds.
+        As `events_in`.
     """
+    events = events_beside(path)
+    return () if events is None else events_in(events)
+
+
+def events_beside(path: Path) -> Path | None:
+    """Return the BIDS/SzCORE events file of a recording, or ``None`` where there is none."""
     names = [f"{path.stem}_events.tsv"]
     if path.stem.endswith("_eeg"):
         names.append(f"{path.stem.removesuffix('_eeg')}_events.tsv")
-    for events in (path.with_name(name) for name in names):
-        if events.exists():
-            return tuple(_event_rows(events))
-    return ()
+    return next((events for events in (path.with_name(name) for name in names) if events.exists()), None)
+
+
+def events_in(events: Path) -> tuple[Annotation, ...]:
+    """Return the rows of an events file, in their order.
+
+    Raises
+    ------
+    BadDataError
+        It lacks the columns ``onset`` and ``duration``, or a value in them is not a number of seconds.
+    """
+    return tuple(_event_rows(events))
 
 
 def _event_rows(events: Path) -> Iterator[Annotation]:

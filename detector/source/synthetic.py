@@ -286,5 +286,8 @@ def _check(config: SyntheticConfig) -> None:
             f"{len(config.labels)} derivations, {config.duration_s:g} s, {config.rate_hz:g} Hz: nothing to simulate"
         )
     edges = tuple(itertools.chain.from_iterable(config.seizures))
-    if any(edge < 0 for edge in edges) or any(b <= a for a, b in itertools.pairwise(edges)):
-        raise UsageError(f"seizures are (start_s, end_s) in order, not overlapping, not {config.seizures}")
+    if any(not 0 <= edge <= config.duration_s for edge in edges) or any(b <= a for a, b in itertools.pairwise(edges)):
+        raise UsageError(
+            f"seizures are (start_s, end_s) in order, not overlapping, within the {config.duration_s:g} s that are "
+            f"simulated; got {config.seizures}"
+        )

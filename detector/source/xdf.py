@@ -29,6 +29,7 @@ from detector.source.recording import (
 )
 
 log = logging.getLogger(__name__)
+logging.getLogger("pyxdf").setLevel(logging.ERROR)  # what matters of what it says is checked and told here
 
 _UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, ParseError, EOFError)
 _JITTER_S = 1.0  # how long the stamps may need to catch up after a late one

@@ -6,10 +6,10 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from detector.evaluation.events import Tally, tally_of
 from detector.messages import FloatArray
 from detector.network.bundle import Card, CardDecision
 from detector.pipeline import decision_config
-from detector.training.evaluation import Tally, tally_of
 from detector.training.sequences import Sequence
 
 _SMOOTHING_S = (1.0, 2.0, 3.0)

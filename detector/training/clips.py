@@ -90,16 +90,47 @@ def load_clips(folder: Path) -> tuple[Person, ...]:
     BadDataError
         When it promises what a clip does not hold.
     """
+    seizures: dict[str, list[Seizure]] = defaultdict(list)
+    for row in clip_rows(folder):
+        case = row["case"]
+        seizures[SAME_PERSON.get(case, case)].append(_seizure(folder, row))
+    return tuple(Person(name, 256.0, tuple(found)) for name, found in sorted(seizures.items()))
+
+
+def clip_rows(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of ``chbmit/clips/clips.csv``, one for each seizure.
+
+    Raises
+    ------
+    MissingInputError
+        When it is not there.
+    """
     table = folder / "chbmit" / "clips" / "clips.csv"
     try:
-        rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+        return list(csv.DictReader(table.read_text("utf-8").splitlines()))
     except OSError as error:
         raise MissingInputError(f"{table}: {error.strerror}; expected the CHB-MIT clips below {folder}") from error
-    seizures: dict[str, list[Seizure]] = defaultdict(list)
-    for row in rows:
-        case = row["case"]
-        seizures[SAME_PERSON.get(case, case)].append(_seizure(folder / "chbmit", row))
-    return tuple(Person(name, 256.0, tuple(found)) for name, found in sorted(seizures.items()))
+
+
+def clip_files(folder: Path, clip: str) -> tuple[Path, Path]:
+    """Return where a clip's seizure is and where what comes after it."""
+    clips = folder / "chbmit" / "clips"
+    return clips / "seizures" / f"{clip}-seizure.edf", clips / "normal" / f"{clip}.edf"
+
+
+def nonictal_part_s(row: dict[str, str]) -> tuple[float, float]:
+    """Return from where to where a normal clip holds no seizure.
+
+    It holds the seizure's own end where the seizure is longer than a minute.
+    """
+    start_s, end_s = (float(text) for text in row["nonictal_part_of_normal_s"].split("-"))
+    return start_s, end_s
+
+
+def eegmat_files(folder: Path) -> list[tuple[str, Path]]:
+    """Return (person, recording) of EEGMAT, in order; none where it is not there."""
+    files = sorted((folder / "eegmat").glob("Subject*.edf"))
+    return [("eegmat" + path.stem.removeprefix("Subject").partition("_")[0], path) for path in files]
 
 
 def load_eegmat(folder: Path) -> tuple[Person, ...]:
@@ -110,25 +141,23 @@ def load_eegmat(folder: Path) -> tuple[Person, ...]:
     MissingInputError
         When there is none.
     """
-    files = sorted((folder / "eegmat").glob("Subject*.edf"))
+    files = eegmat_files(folder)
     if not files:
         raise MissingInputError(f"{folder / 'eegmat'} holds no Subject*.edf; expected the EEGMAT recordings there")
     background: dict[str, list[FloatArray]] = defaultdict(list)
-    for path in files:
-        background["eegmat" + path.stem.removeprefix("Subject").partition("_")[0]].append(_derivations(path))
+    for person, path in files:
+        background[person].append(_derivations(path))
     return tuple(Person(name, 500.0, background=tuple(found)) for name, found in sorted(background.items()))
 
 
 def _seizure(folder: Path, row: dict[str, str]) -> Seizure:
     clip = row["clip"]
-    ictal = _derivations(folder / "clips" / "seizures" / f"{clip}-seizure.edf")
-    normal = _derivations(folder / "clips" / "normal" / f"{clip}.edf")
+    ictal, normal = (_derivations(path) for path in clip_files(folder, clip))
     if abs(len(ictal) / 256.0 - float(row["dur"])) > 1:
         raise BadDataError(f"{clip}: the seizure has {len(ictal) / 256.0:g} s, clips.csv says {row['dur']}")
-    # A normal clip holds the seizure's own end where the seizure is longer than a minute; this part of it does not.
-    start_s, end_s = (float(text) for text in row["nonictal_part_of_normal_s"].split("-"))
+    start_s, end_s = nonictal_part_s(row)
     after = normal[round(start_s * 256) : round(end_s * 256)]
-    path = folder / "preonset" / f"{row['record']}_preictal10s.npy"
+    path = folder / "chbmit" / "preonset" / f"{row['record']}_preictal10s.npy"
     before = np.empty((0, ictal.shape[1]), dtype=np.float32)
     if path.exists() and row["case"] in ("chb01", "chb02", "chb03"):
         # The last of its samples is the first of the seizure.

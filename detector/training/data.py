@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from detector.training.evaluation import folds_of
+from detector.training.folds import folds_of
 from detector.training.sequences import Sequence
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from detector.errors import BadDataError, StateError, UsageError
+from detector.evaluation.steps import sigmoid
 from detector.network.bundle import Card
 from detector.pipeline import bands_config
 from detector.training.augmenting import Augment, augment_of
 from detector.training.checkpoint import FILE, Checkpoint, read_checkpoint
 from detector.training.choosing import HeldOut, pooled, tallies_by_person, worth
 from detector.training.data import Data
-from detector.training.evaluation import sigmoid
 from detector.training.keras_backend import array_of, keras
 from detector.training.logbook import Logbook
 from detector.training.methods import method_named

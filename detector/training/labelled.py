@@ -15,7 +15,7 @@ class Labelled:
     person
         Whose it is; one name for one person in the whole data set, however many cases or sessions there are.
     path
-        The recording: EDF or BDF.
+        The recording: EDF, BDF or XDF.
     seizures
         (onset_s, end_s) of each, seconds from the recording's first sample, in order, not overlapping, inside it.
     """

@@ -21,7 +21,10 @@ from detector.training.clips import Person
 from detector.training.sessions import Session, compose, compose_plain, spoil
 
 # A cached sequence is good only as long as the code that makes sequences is the same.
-_MADE_BY = ("conditioning/*.py", "pipeline.py", "training/clips.py", "training/sessions.py", "training/sequences.py")
+_MADE_BY = (
+    "conditioning/*.py", "source/edf.py", "source/xdf.py", "source/recording.py", "pipeline.py",
+    "training/clips.py", "training/sessions.py", "training/sequences.py", "training/recorded.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -117,30 +120,52 @@ def _cached(
 ) -> list[Sequence]:
     found: list[Sequence] = []
     for person in persons:
-        path = _cache_path(kind, person, card, seed)
-        if path.exists():
-            found += read_sequences(path)
-        else:
-            # The person's own random numbers, so that who else is there changes nothing.
-            digest = hashlib.sha256(f"{seed} {person.name}".encode()).digest()
-            rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-            made = [sequence_of(session, card) for session in make(person, rng)]
-            write_sequences(path, made)
-            found += made
+        # The person's own random numbers, so that who else is there changes nothing.
+        digest = hashlib.sha256(f"{seed} {person.name}".encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        named = {
+            "kind": kind,
+            "seed": seed,
+            "person": person.name,
+            "clips": [seizure.clip for seizure in person.seizures],
+            "background": [len(background) for background in person.background],
+        }
+        found += cached(named, card, functools.partial(_made, make, person, rng, card))
         on_progress(person.name)
     return found
 
 
-def _cache_path(kind: str, person: Person, card: Card, seed: int) -> Path:
+def _made(
+    make: Callable[[Person, np.random.Generator], list[Session]], person: Person, rng: np.random.Generator, card: Card
+) -> list[Sequence]:
+    return [sequence_of(session, card) for session in make(person, rng)]
+
+
+def cached(named: dict[str, Any], card: Card, make: Callable[[], list[Sequence]]) -> list[Sequence]:
+    """Return the sequences of this name for a card, from the cache where they are.
+
+    Parameters
+    ----------
+    named
+        What they are made of, as plain values: other values are other sequences.
+    card
+        How they are conditioned.
+    make
+        Makes them, at least one.
+    """
+    path = _cache_path(named, card)
+    if path.exists():
+        return read_sequences(path)
+    made = make()
+    write_sequences(path, made)
+    return made
+
+
+def _cache_path(named: dict[str, Any], card: Card) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    named = {
+    named = named | {
         "code": _code_digest(),
-        "kind": kind,
-        "seed": seed,
-        "person": person.name,
-        "clips": [seizure.clip for seizure in person.seizures],
-        "background": [len(background) for background in person.background],
-        "signal": [card.montage, card.rate_hz, card.frame_samples, card.hop_samples],
+        "signal": [card.montage, card.min_derivations, card.rate_hz, card.frame_samples, card.hop_samples],
         "filters": card.filters.model_dump(),
         "features": card.features.model_dump(),
     }

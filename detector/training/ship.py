@@ -15,7 +15,6 @@ from detector.training.choosing import best
 from detector.training.clips import load_persons
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
-from detector.training.trainings import OnProgress
 from detector.training.keras_backend import keras
 from detector.training.networks import deployable
 from detector.training.recipe import Recipe, card_of
@@ -23,6 +22,7 @@ from detector.training.runs import RunFolder
 from detector.training.sequences import plain_sequences, training_sequences
 from detector.training.synthetic import synthetic_sequences
 from detector.training.toml import to_toml
+from detector.training.trainings import OnProgress
 from detector.training.validation import cross_validate, figures_of, merged
 
 LIMITS = (

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from detector.evaluation.events import Tally
+from detector.evaluation.steps import auroc, average_precision, sigmoid
 from detector.messages import FloatArray
 from detector.network.bundle import CardDecision
 from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
 from detector.training.data import Data
-from detector.training.evaluation import Tally, auroc, average_precision, sigmoid
 from detector.training.fitting import Plan
-from detector.training.trainings import Fold, OnProgress, answers_of
 from detector.training.runs import RunFolder
+from detector.training.trainings import Fold, OnProgress, answers_of
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def figures_of(runs: list[Run], data: Data, plan: Plan, n_folds: int) -> dict[st
         "data": "CHB-MIT clips and EEGMAT, put together to sessions of tens of minutes; non-ictal EEG is post-ictal",
         "split": f"{n_folds}-fold cross-validation by person (chb01 and chb21 are one); thresholds chosen on the "
         "persons of the other folds",
-        "scorer": "detector.training.evaluation: detected = declared between onset and offset + 6 s; "
+        "scorer": "detector.evaluation.events: detected = declared between onset and offset + 6 s; "
         "latency = declared - reference onset; AUROC and average precision per step of 0.5 s",
         "command": f"seizure-detector train --method {plan.method} --folds {n_folds} --seeds {len(runs)} "
         f"--epochs {plan.epochs}"

@@ -101,7 +101,7 @@ def _pipeline(bundle: Bundle) -> Pipeline:
     return Pipeline(conditioning, KerasLstm(bundle), Decision(decision_config(bundle.card)))
 
 
-_DECISION = DecisionConfig(1.0, 2.0, 0.7, 0.4, 2.0, 3.0, 5.0, 6.0, min_good=16)
+_DECISION = DecisionConfig(1.0, 2.0, 0.7, 0.4, 2.0, 3.0, 5.0, 6.0, min_good=16, poor_seizure_s=8.0)
 STAGES: dict[str, Case] = {
     "montage": Case(lambda _: Montage(MontageConfig("chb-mit-22", 22), describe(CHB)), _chunk, "chunks"),
     "quality": Case(lambda _: Quality(QualityConfig(256.0, 22)), _chunk, "chunks"),

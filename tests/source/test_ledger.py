@@ -180,3 +180,55 @@ def test_a_rate_that_is_two_percent_off_is_measured_and_makes_no_gap() -> None:
     segments, ledger = _run(1000 + np.arange(60 * 256) / RATE * 1.02)
     assert _losses(segments) == []
     assert ledger.effective_rate_hz == pytest.approx(RATE / 1.02, rel=1e-4)
+
+
+def _pushed_in_blocks(stamps: TimeArray, n: int) -> TimeArray:
+    """Return the stamps of samples that are pushed one by one, n of them whenever the n-th is there."""
+    whole = len(stamps) // n * n
+    return np.repeat(stamps[n - 1 : whole : n], n) + np.tile(np.arange(n) * 1e-5, whole // n)
+
+
+_RNG = np.random.default_rng(0)
+_HELD_UP = STAMPS + np.repeat(_RNG.exponential(0.004, len(STAMPS) // 32), 32)
+RIGHT = {
+    "blocks of 32": _pushed_in_blocks(STAMPS, 32),
+    "blocks of 64": _pushed_in_blocks(STAMPS, 64),
+    "one stamp for each block": np.repeat(STAMPS[31::32], 32),
+    "a clock of 16 ms": np.round(STAMPS / 0.016) * 0.016,
+    "jitter of 2 ms": STAMPS + _RNG.normal(0, 0.002, len(STAMPS)),
+}
+
+
+@pytest.mark.parametrize("chunk", [7, 128])
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_rate_is_known_to_be_right_however_the_samples_are_stamped(name: str, chunk: int) -> None:
+    ledger = Ledger(RATE, max_filled=3)
+    for start in range(0, len(RIGHT[name]), chunk):
+        ledger.process(RIGHT[name][start : start + chunk], 0.0, 0.1)
+        assert ledger.wrong_rate_hz is None
+        assert ledger.rate_is_right or start < 11 * RATE
+    assert ledger.rate_is_right
+
+
+@pytest.mark.parametrize("chunk", [7, 128])
+@pytest.mark.parametrize("held_up_s", [0.2, 0.6, 3.0])
+def test_a_sender_that_was_held_up_once_is_not_refused_for_its_rate(held_up_s: float, chunk: int) -> None:
+    stamps = _HELD_UP.copy()
+    first, stop = 20 * 256, round((20 + held_up_s) * 256)
+    stamps[first:stop] = stamps[stop] - 1e-5 * np.arange(stop - first, 0, -1)
+    ledger = Ledger(RATE, max_filled=3)
+    for start in range(0, len(stamps), chunk):
+        ledger.process(stamps[start : start + chunk], 0.0, 0.1)
+        assert ledger.wrong_rate_hz is None
+    assert ledger.rate_is_right
+
+
+@pytest.mark.parametrize("chunk", [7, 128])
+@pytest.mark.parametrize("block", [1, 32])
+def test_a_rate_that_is_three_percent_off_is_never_right_and_wrong_in_the_end(block: int, chunk: int) -> None:
+    stamps = _pushed_in_blocks(1000 + np.arange(60 * 256) / RATE * 1.03, block)
+    ledger = Ledger(RATE, max_filled=3)
+    for start in range(0, len(stamps), chunk):
+        ledger.process(stamps[start : start + chunk], 0.0, 0.1)
+        assert not ledger.rate_is_right
+    assert ledger.wrong_rate_hz == pytest.approx(RATE / 1.03, rel=0.005)

@@ -346,6 +346,65 @@ def test_a_refused_stream_is_asked_once_and_leaves_nothing_behind(
     del outlet
 
 
+def test_stamps_that_stand_still_are_no_samples(source_id: str, watch: Callable[..., Watcher]) -> None:
+    outlet = _outlet(source_id)
+    w = watch(source_id)
+    w.until(lambda: w.opened, within_s=10)
+    _push(outlet, stamps := _stamps(100))
+    w.until(lambda: w.n_samples() == 100, within_s=5)
+
+    def lost() -> bool:
+        _push(outlet, [stamps[-1]] * 10)
+        return w.cause is Cause.LOST
+
+    w.until(lost, within_s=10)
+    assert w.n_samples() == 100
+
+
+def test_an_amplifier_on_standby_is_lost_once_and_comes_back_as_one(
+    source_id: str, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.source.lsl._REOPEN_AFTER_S", 1.0)
+    monkeypatch.setattr("detector.source.lsl._GIVE_UP_S", 5.0)
+    outlet = _outlet(source_id)
+    w = watch(source_id)
+    w.until(lambda: w.opened, within_s=10)
+    _push(outlet, _stamps(100))
+    w.until(lambda: w.n_samples() == 100, within_s=5)
+    w.until(lambda: w.cause is Cause.LOST, within_s=5)
+    streams = {id(w.source._stream)}
+    causes = set()
+
+    def reopened_twice() -> bool:
+        streams.add(id(w.source._stream))
+        causes.add(w.cause)
+        return len(streams) > 2 and bool(w.gaps)
+
+    w.until(reopened_twice, within_s=20)
+    assert causes == {Cause.LOST}
+    assert [gap.reason for gap in w.gaps] == [Reset.LOST]
+    assert len(w.opened) == 1
+
+    def samples() -> bool:
+        _push(outlet, _stamps(10))
+        return len(w.opened) == 2
+
+    w.until(samples, within_s=10)
+    assert w.opened[1].reason is Reset.RECONNECT
+    assert w.cause is None
+
+
+@pytest.mark.parametrize("rate_hz", [1e308, 1e6, 2049.0])
+def test_a_rate_that_nobody_can_record_is_refused_before_anything_is_allocated(
+    rate_hz: float, source_id: str, watch: Callable[..., Watcher]
+) -> None:
+    outlet = _outlet(source_id, rate_hz=rate_hz)
+    w = watch(source_id)
+    w.until(lambda: w.cause is Cause.REFUSED, within_s=10)
+    assert "expected at most 1024 channels and 2048 Hz" in w.text
+    del outlet
+
+
 @pytest.mark.parametrize("predicate", ["starts-with(name,'EEG'", "name='x", "foo("])
 def test_a_predicate_that_is_no_xpath_is_refused_at_once(predicate: str, source_id: str) -> None:
     with pytest.raises(ConfigError, match="is no XPath predicate"):

@@ -48,3 +48,24 @@ def test_a_control_stream_that_goes_and_comes_back_is_heard_again() -> None:
         assert _asked(control, 5)
         del outlet
     control.close()
+
+
+def test_a_flood_of_markers_is_taken_in_turns() -> None:
+    name = uuid.uuid4().hex
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Markers", 1, 0, "string", name))
+    control = LslControl(name)
+    deadline = time.monotonic() + 10
+    while not outlet.have_consumers():
+        assert time.monotonic() < deadline
+        control.start_asked()
+    outlet.push_sample(["session/start"])
+    assert _asked(control, 5), "connected"
+    for _ in range(200):
+        outlet.push_sample(["noise"])
+    outlet.push_sample(["session/start"])
+    turns = 1
+    while not control.start_asked():
+        turns += 1
+        assert time.monotonic() < deadline
+    assert turns > 6, "32 markers a turn"
+    control.close()
