@@ -1,4 +1,4 @@
-"""Steps a second of each method of training, side by side: `python benchmarks/methods.py [--jit] [--repeats 3]`.
+"""Steps a second of each method of training, side by side: `python benchmarks/methods.py [--jit] [NAME ...]`.
 
 A step counts when the weights have learned from its target. All methods train the recipe's own network on the same
 made-up sessions, as long as those that it is trained on. ``windowed`` looks back over 60 steps and computes each step
@@ -30,6 +30,7 @@ _LENGTHS = (500, 650, 800, 950, 1100, 1250, 1400, 1550, 1700, 1900) * 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(NAMES), help="of the methods; all by default")
     parser.add_argument("--jit", action="store_true", help="compile by XLA")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--windows", type=int, default=2000, help="of the windowed method, to measure it with")
@@ -37,7 +38,7 @@ def main() -> None:
     recipe = replace(Recipe(), jit=arguments.jit)
     sequences = [made_up(length, seed) for seed, length in enumerate(_LENGTHS)]
     found = {}
-    for name in NAMES:
+    for name in {"windowed": 0} | dict.fromkeys(arguments.names):
         own = sequences if name != "windowed" else [part_for(sequences[0], arguments.windows, recipe.look_back)]
         own = own[:10] if name in ("whole-recording", "bidirectional") else own
         found[name] = steps_per_second(name, own, recipe, arguments.repeats)

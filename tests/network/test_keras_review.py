@@ -108,4 +108,4 @@ def test_score_reviews_only_when_asked_to(bundle: Bundle, tmp_path: Path, capfd:
         printed = capfd.readouterr()
         assert left.value.code == code, printed.err
         assert said in printed.err
-    assert [row["eventType"] for row in rows(printed.out)] == ["sz"]
+    assert [row["eventType"] for row in rows(printed.out)] == ["bckg", "sz", "bckg"]
