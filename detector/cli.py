@@ -232,6 +232,7 @@ def discover(timeout: float, bundle: str | None) -> None:
     help="By what channels are known; by their order only where it is known to be the montage's.",
 )
 @click.option("--stand-ins", is_flag=True, help="Let T1/T2 stand in for FT9/FT10.")
+@click.option("--review", is_flag=True, help="With a bidirectional model: look at each recording as a whole.")
 def score(recordings: tuple[Path, ...], **options: Any) -> int:
     """Score recordings offline, with the same pipeline as a live bed."""
     from detector.score_command import score_recordings

@@ -29,6 +29,7 @@ def score_recordings(
     unit: str | None,
     match: Literal["labels", "order"],
     stand_ins: bool,
+    review: bool = False,
 ) -> int:
     """Score each recording; one that cannot be does not stop the others. Return the exit code of the first failure.
 
@@ -37,13 +38,15 @@ def score_recordings(
     Raises
     ------
     UsageError
-        When results would have no place of their own: refused before anything is scored.
+        When results would have no place of their own, or the model is not for (or only for) review: refused before
+        anything is scored.
     BundleError
         When the model cannot be used.
     """
     targets = _targets(recordings, output, probabilities)
     source = SourceConfig(match, stand_ins)
     loaded = load_bundle(bundle or DEFAULT_BUNDLE)
+    _require_fit(loaded, review)
     single = None
     if len(recordings) == 1:
         # What is wrong with a single file is told before TensorFlow takes its seconds.
@@ -53,9 +56,7 @@ def score_recordings(
         except DetectorError as error:
             return _told([(recordings[0], error)])
 
-    from detector.network.keras_lstm import KerasLstm
-
-    run = partial(_score, loaded, KerasLstm(loaded), source, chunk_samples)
+    run = partial(_score, loaded, _engine(loaded), source, chunk_samples)
     failed: list[tuple[Path, DetectorError]] = []
     printed = ""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
@@ -81,6 +82,29 @@ def score_recordings(
     # Below the bar, as rich has its hands on the standard output while it draws.
     click.echo(printed, nl=False)
     return _told(failed)
+
+
+def _require_fit(bundle: Bundle, review: bool) -> None:
+    """Refuse a network that looks ahead where nobody asked for it, and one that does not where somebody did."""
+    card = bundle.card
+    if card.direction == "bidirectional" and not review:
+        raise UsageError(
+            f"bundle {card.id!r} is bidirectional: what it says of a moment depends on what came after it, as no bed "
+            "can know; add --review to have the whole recording reviewed"
+        )
+    if card.direction != "bidirectional" and review:
+        raise UsageError(f"--review: bundle {card.id!r} is {card.direction} and looks at nothing later; leave it out")
+
+
+def _engine(bundle: Bundle) -> Network:
+    """Return what runs the network; brings TensorFlow."""
+    if bundle.card.direction == "bidirectional":
+        from detector.network.keras_review import KerasReview
+
+        return KerasReview(bundle)
+    from detector.network.keras_lstm import KerasLstm
+
+    return KerasLstm(bundle)
 
 
 def _score(

@@ -15,6 +15,7 @@ from detector.errors import BadDataError, DetectorError
 from detector.messages import Cause, Chunk, Event, Gap, Outcome, Reset, State, Status
 from detector.network.bundle import Bundle
 from detector.pipeline import Conditioning, Network, Pipeline, SourceConfig, decision_config
+from detector.review import ReviewNetwork, ReviewPipeline
 from detector.source.recording import Recording, Source
 
 # The columns of SzCORE and BIDS events (https://eslweb.epfl.ch/epilepsybenchmarks).
@@ -69,7 +70,7 @@ class Scored:
 def score(
     recording: Source,
     bundle: Bundle,
-    network: Network,
+    network: Network | ReviewNetwork,
     *,
     source: SourceConfig | None = None,
     decision: dict[str, float] | None = None,
@@ -81,7 +82,8 @@ def score(
     Parameters
     ----------
     recording, bundle, network
-        The recording (or simulated EEG), and the model with its engine.
+        The recording (or simulated EEG), and the model with its engine: a `ReviewNetwork` is told of a session as a
+        whole.
     source, decision
         Departures from the defaults and from the card.
     chunk_samples
@@ -95,7 +97,12 @@ def score(
         When the recording does not fit the montage, or not one step of it could be monitored.
     """
     conditioning = Conditioning(bundle.card, recording.description, source)
-    pipeline = Pipeline(conditioning, network, Decision(decision_config(bundle.card, decision)))
+    decide = Decision(decision_config(bundle.card, decision))
+    pipeline = (
+        ReviewPipeline(conditioning, network, decide)
+        if isinstance(network, ReviewNetwork)
+        else Pipeline(conditioning, network, decide)
+    )
     period, step_s = 1 / recording.description.rate_hz, bundle.card.step_s
     steps: list[Status] = []
     events: list[ScoredEvent] = []

@@ -6,9 +6,6 @@ The recurrent state lives in the layers from one step to the next and is forgott
 
 from __future__ import annotations
 
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +13,7 @@ import numpy as np
 from detector.errors import BundleError, StateError
 from detector.messages import Features, FloatArray, Probability
 from detector.network.bundle import Bundle, require_causal
+from detector.network.keras_file import every_layer, load_network
 from detector.network.keras_tensorflow import keras, tf
 from detector.pipeline import bands_config
 
@@ -125,37 +123,17 @@ class KerasLstm:
 
 
 def _load(bundle: Bundle, n_features: int) -> keras.Model:
-    path = bundle.folder / "model.keras"
-    try:
-        model = keras.models.load_model(path, compile=False, safe_mode=True)
-    # What Keras, h5py and zipfile raise on a file that is damaged in one place or another.
-    except (
-        AttributeError, EOFError, ImportError, IndexError, KeyError, MemoryError, NotImplementedError, OSError,
-        OverflowError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise BundleError(f"{path} is no Keras network that can be loaded: {error}") from error
-    if model.input_shape != (1, None, n_features) or model.output_shape != (1, None, 1):
-        raise BundleError(
-            f"{path}: the network maps {model.input_shape} to {model.output_shape}, the card's features ask for "
-            f"(1, None, {n_features}) to (1, None, 1)"
-        )
-    if any(isinstance(layer, keras.layers.Bidirectional) for layer in _every_layer(model)):
+    model, path = load_network(bundle, n_features), bundle.folder / "model.keras"
+    if any(isinstance(layer, keras.layers.Bidirectional) for layer in every_layer(model)):
         raise BundleError(f"{path}: it is bidirectional, whatever its card says; a live bed needs a causal network")
     recurrent = _recurrent(model)
     if not recurrent or not all(layer.stateful and layer.return_sequences for layer in recurrent):
         raise BundleError(f"{path}: expected recurrent layers with stateful=True and return_sequences=True")
-    if (parameters := model.count_params()) != bundle.card.parameters:
-        raise BundleError(f"{path}: it has {parameters} parameters, the card says {bundle.card.parameters}")
     return model
 
 
-def _every_layer(model: keras.Model) -> list[keras.layers.Layer]:
-    """Return all layers, also those of models and wrappers inside the model; ``model.layers`` has the outermost."""
-    return list(model._flatten_layers(include_self=False))
-
-
 def _recurrent(model: keras.Model) -> list[keras.layers.RNN]:
-    return [layer for layer in _every_layer(model) if isinstance(layer, keras.layers.RNN)]
+    return [layer for layer in every_layer(model) if isinstance(layer, keras.layers.RNN)]
 
 
 def _compile(model: keras.Model, recurrent: list[keras.layers.RNN], steps: int, n_features: int) -> _Call:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-METHODS = ("stateful",)
+from detector.training.methods import NAMES
 
 
 @click.command()
-@click.option("--method", type=click.Choice(METHODS), default="stateful", show_default=True, help="How it is trained.")
+@click.option("--method", type=click.Choice(NAMES), default="stateful", show_default=True, help="How it is trained.")
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -30,6 +30,22 @@ METHODS = ("stateful",)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Cross-validations to run.")
 @click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="Passes over the sessions.")
 @click.option(
+    "--validate-share",
+    type=click.FloatRange(0, 0.5),
+    default=0.0,
+    show_default=True,
+    help="Of the training persons, held out to stop early by their events; 0 trains on all of them.",
+)
+@click.option("--patience", type=click.IntRange(1), default=3, show_default=True, help="Passes without a better one.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Trainings at a time.")
+@click.option(
+    "--run-folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Checkpoints, history and curves; by default runs/<id>.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in that folder after it was ended.")
+@click.option(
     "--set",
     "changes",
     multiple=True,
@@ -46,6 +62,11 @@ def train(
     folds: int,
     seeds: int,
     epochs: int,
+    validate_share: float,
+    patience: int,
+    jobs: int,
+    run_folder: Path | None,
+    resume: bool,
     changes: tuple[str, ...],
     created: str | None,
     replace: bool,
@@ -54,7 +75,7 @@ def train(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    # Brings TensorFlow: late, so that --help is quick.
+    # Brings Keras: late, so that --help is quick.
     from detector.training.clips import default_folder
     from detector.training.recipe import Recipe, changed
     from detector.training.ship import Order, ship, work_of
@@ -68,6 +89,12 @@ def train(
         seeds=seeds,
         epochs=epochs,
         replace=replace,
+        method=method,
+        validate_share=validate_share,
+        patience=patience,
+        jobs=jobs,
+        run_folder=run_folder or Path("runs") / bundle_id,
+        resume=resume,
     )
     recipe = changed(Recipe(), changes)
     console = Console(stderr=True)

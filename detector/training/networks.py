@@ -12,8 +12,8 @@ import numpy as np
 
 from detector.messages import FloatArray
 from detector.network.bundle import Card
-from detector.network.keras_tensorflow import keras
 from detector.pipeline import bands_config
+from detector.training.keras_backend import keras
 from detector.training.recipe import Recipe
 from detector.training.sequences import Sequence
 
@@ -39,13 +39,13 @@ def scale_of(sequences: list[Sequence], per_derivation: int) -> Scale:
     return Scale(tuple(mean), tuple(squares / count - mean**2))
 
 
-def build(batch: int, recipe: Recipe, card: Card, scale: Scale, *, stateful: bool = True) -> keras.Model:
+def build(batch: int | None, recipe: Recipe, card: Card, scale: Scale, *, stateful: bool = True) -> keras.Model:
     """Return the network with a logit for each member: (batch, steps, n_features) -> (batch, steps, members).
 
     Parameters
     ----------
     batch
-        Sessions side by side.
+        Sessions side by side; ``None`` for any number, where nothing is remembered.
     stateful
         Whether the recurrent state is kept from one call to the next; without, each call begins cold.
     """
@@ -64,15 +64,23 @@ def build(batch: int, recipe: Recipe, card: Card, scale: Scale, *, stateful: boo
         pooled = [keras.ops.sum(seen, axis=2) / n_good, keras.ops.max(seen, axis=2)]
         x = keras.layers.Concatenate(name=f"pooled_{i}")(pooled)
         x = keras.layers.Dropout(recipe.dropout, name=f"dropout_{i}")(x)
-        x = keras.layers.LSTM(recipe.recurrent_units, stateful=stateful, return_sequences=True, name=f"lstm_{i}")(x)
+        recurrent = keras.layers.LSTM(
+            recipe.recurrent_units, stateful=stateful, return_sequences=True, name=f"lstm_{i}"
+        )
+        if card.direction == "bidirectional":
+            recurrent = keras.layers.Bidirectional(recurrent, name=f"both_ways_{i}")
+        x = recurrent(x)
         logits.append(keras.layers.Dense(1, name=f"logit_{i}")(x))
     joined = keras.layers.Concatenate(name="logits")(logits) if len(logits) > 1 else logits[0]
     return keras.Model(inputs, joined, name="members")
 
 
 def deployable(members: keras.Model, recipe: Recipe, card: Card, scale: Scale) -> keras.Model:
-    """Return the batch-1 stateful network, (1, steps, n_features) -> (1, steps, 1) probabilities, of these weights."""
-    single = build(1, recipe, card, scale)
+    """Return the batch-1 network, (1, steps, n_features) -> (1, steps, 1) probabilities, of these weights.
+
+    It is stateful, unless it looks both ways: then it needs the whole recording and there is nothing to remember.
+    """
+    single = build(1, recipe, card, scale, stateful=card.direction == "causal")
     move_weights(members, single)
     mean = keras.ops.mean(single.outputs[0], axis=-1, keepdims=True)
     probability = keras.layers.Activation("sigmoid", name="probability")(mean)
@@ -83,7 +91,8 @@ def move_weights(source: keras.Model, target: keras.Model) -> None:
     """Give ``target`` the trained weights of ``source``, whatever their batch sizes and whether they are stateful."""
     for layer in source.layers:
         for old, new in zip(layer.trainable_variables, target.get_layer(layer.name).trainable_variables, strict=True):
-            new.assign(old)
+            # A copy: a backend may give the memory of one network's weights away in its next step (JAX does).
+            new.assign(keras.ops.copy(old))
 
 
 def recurrent_layers(model: keras.Model) -> list[keras.layers.RNN]:

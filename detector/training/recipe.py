@@ -30,6 +30,13 @@ class Recipe:
         Share of the pooled channel features that a training step does not see.
     lanes, chunk_steps
         Sessions side by side, and steps between two updates of the weights.
+    look_back, batch_windows
+        Of the method ``windowed``: steps of a window, and windows in one update.
+    batch_recordings
+        Of the method ``padded``: recordings in one update.
+    jit
+        Whether the update is compiled by XLA: faster, at some seconds for each shape, and with other rounding. JAX
+        always does.
     learning_rate
         At the start; it falls to 0 along half a cosine.
     balance
@@ -51,6 +58,10 @@ class Recipe:
     dropout: float = 0.3
     lanes: int = 24
     chunk_steps: int = 50
+    look_back: int = 60
+    batch_windows: int = 256
+    batch_recordings: int = 8
+    jit: bool = False
     learning_rate: float = 2e-3
     balance: float = 0.5
     early_weight: float = 2.0

@@ -155,9 +155,9 @@ def cached(named: dict[str, Any], card: Card, make: Callable[[], list[Sequence]]
     """
     path = _cache_path(named, card)
     if path.exists():
-        return _read(path)
+        return read_sequences(path)
     made = make()
-    _write(path, made)
+    write_sequences(path, made)
     return made
 
 
@@ -180,7 +180,8 @@ def _code_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _write(path: Path, sequences: list[Sequence]) -> None:
+def write_sequences(path: Path, sequences: list[Sequence]) -> None:
+    """Write them into one file, which is there as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.npz")
     arrays = {
@@ -196,7 +197,8 @@ def _write(path: Path, sequences: list[Sequence]) -> None:
     part.replace(path)
 
 
-def _read(path: Path) -> list[Sequence]:
+def read_sequences(path: Path) -> list[Sequence]:
+    """Return what `write_sequences` wrote."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     return list(_split(arrays))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from detector import __version__
 from detector.errors import UsageError
 from detector.network.bundle import Bundle, Card, CardData, load_bundle, sha256_of
-from detector.pipeline import bands_config
-from detector.training import stateful
 from detector.training.choosing import best
 from detector.training.clips import load_persons
-from detector.training.networks import deployable, scale_of
+from detector.training.data import Data
+from detector.training.fitting import Plan, train
+from detector.training.keras_backend import keras
+from detector.training.networks import deployable
 from detector.training.recipe import Recipe, card_of
+from detector.training.runs import RunFolder
 from detector.training.sequences import plain_sequences, training_sequences
 from detector.training.synthetic import synthetic_sequences
 from detector.training.toml import to_toml
-from detector.training.validation import Data, OnProgress, cross_validate, figures_of, merged
+from detector.training.trainings import OnProgress
+from detector.training.validation import cross_validate, figures_of, merged
 
 LIMITS = (
     "Research software, not a medical device, and never a sole alarm.",
@@ -32,6 +38,7 @@ LIMITS = (
     "the demonstration works; what it does there says nothing about patients.",
     "In the first ten seconds after a session's start nothing is said.",
 )
+REVIEW_ONLY = "It needs the whole recording: for offline review (score --review), never at a bed."
 LICENCE = "ODC-By 1.0"
 CHB_ATTRIBUTION = (
     "CHB-MIT Scalp EEG Database, PhysioNet. A. Shoeb (2009), Application of machine learning to epileptic seizure "
@@ -56,6 +63,12 @@ class Order:
         The name of the bundle, and its date (part of the order, so that the same order gives the same card).
     folds, seeds, epochs
         Of the cross-validation; ``epochs`` also of the training on everybody.
+    method, validate_share, patience
+        See `detector.training.fitting.Plan`.
+    jobs
+        Trainings at a time; changes the speed only.
+    run_folder, resume
+        Where what is done is kept (``None`` keeps nothing), and whether to go on with what is there.
     """
 
     data: Path
@@ -66,6 +79,19 @@ class Order:
     seeds: int
     epochs: int
     replace: bool = False
+    method: str = "stateful"
+    validate_share: float = 0.0
+    patience: int = 3
+    jobs: int = 1
+    run_folder: Path | None = None
+    resume: bool = False
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """Return how each network is trained."""
+        card = card_of(recipe)
+        if self.method == "bidirectional":
+            card = card.model_copy(update={"direction": "bidirectional"})
+        return Plan(self.method, recipe, card, self.epochs, self.validate_share, self.patience)
 
 
 def work_of(order: Order) -> float:
@@ -98,25 +124,29 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
     folder = order.output / order.bundle_id
     if folder.exists() and not order.replace:
         raise UsageError(f"{folder} is there already, and bundles never change; choose another --id, or --replace it")
-    card = card_of(recipe)
-    data = prepare(order.data, recipe, card, on_progress)
-    runs = [
-        cross_validate(data, recipe, card, order.folds, seed, order.epochs, on_progress) for seed in range(order.seeds)
-    ]
+    plan = order.plan(recipe)
+    run = _run_folder(order, plan)
+    data = prepare(order.data, recipe, plan.card, on_progress)
+    if run:
+        run.begin({"data": data.digest(), "folds": data.folds(order.folds)})
+    runs = cross_validate(data, plan, order.folds, range(order.seeds), on_progress, jobs=order.jobs, folder=run)
     decision = best(merged(runs))
-    scale = scale_of(data.versions[0], bands_config(card).per_derivation)
+    passes = 0
 
     def on_epoch(_epoch: int, loss: float) -> None:
+        nonlocal passes
+        passes += 1
         on_progress(f"training on everybody, loss {loss:.3f}", 1.0)
 
-    members = stateful.train(data.versions, recipe, card, scale, 0, order.epochs, on_epoch)
-    network = deployable(members, recipe, card, scale)
+    trained = train(plan, data, 0, folder=run.everybody if run else None, on_epoch=on_epoch)
+    on_progress("writing", float(plan.epochs - passes))
+    network = deployable(trained.members, recipe, plan.card, trained.scale)
     part = order.output / f".{order.bundle_id}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     network.save(part / "model.keras")
     patients = data.with_seizures()
-    finished = card.model_copy(
+    finished = plan.card.model_copy(
         update={
             "id": order.bundle_id,
             "created": order.created,
@@ -137,11 +167,35 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
                     persons=tuple(sorted(set(data.names) - patients)),
                 ),
             ),
-            "figures": figures_of(runs, data, order.folds, order.epochs),
-            "limits": LIMITS,
+            "figures": figures_of(runs, data, plan, order.folds),
+            "limits": LIMITS if plan.card.direction == "causal" else (REVIEW_ONLY, *LIMITS),
         }
     )
     (part / "card.toml").write_text(to_toml(finished.model_dump(exclude_none=True)), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return load_bundle(f"{folder.resolve()}")
+
+
+def _run_folder(order: Order, plan: Plan) -> RunFolder | None:
+    if order.run_folder is None:
+        return None
+    config = {
+        "order": {
+            "bundle_id": order.bundle_id,
+            "method": plan.method,
+            "folds": order.folds,
+            "seeds": order.seeds,
+            "epochs": plan.epochs,
+            "validate_share": plan.validate_share,
+            "patience": plan.patience,
+        },
+        "recipe": asdict(plan.recipe),
+        "made_with": {
+            "seizure-detector": __version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "numpy": np.__version__,
+        },
+    }
+    return RunFolder(order.run_folder, config, resume=order.resume)

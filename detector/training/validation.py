@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from detector.evaluation.events import Tally
 from detector.evaluation.steps import auroc, average_precision, sigmoid
-from detector.network.bundle import Card, CardDecision
-from detector.pipeline import bands_config
-from detector.training import stateful
+from detector.messages import FloatArray
+from detector.network.bundle import CardDecision
 from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
-from detector.training.folds import folds_of
-from detector.training.networks import scale_of
-from detector.training.recipe import Recipe
-from detector.training.sequences import Sequence
-
-OnProgress = Callable[[str, float], None]  # what is being done, and how many passes of training that took
-
-
-@dataclass(frozen=True)
-class Data:
-    """Sequences of all persons: compositions to train on, and plain ones to measure with."""
-
-    versions: list[list[Sequence]]
-    plain: list[Sequence]
-
-    @property
-    def names(self) -> list[str]:
-        """Everybody."""
-        return sorted({sequence.person for sequence in self.plain})
-
-    def with_seizures(self) -> set[str]:
-        """Return who has seizures."""
-        return {sequence.person for sequence in self.plain if sequence.seizures}
-
-    def folds(self, n_folds: int) -> list[tuple[str, ...]]:
-        """Return the persons dealt to folds: the same for every seed."""
-        sizes = dict.fromkeys(self.names, 0.0)
-        for sequence in self.plain:
-            sizes[sequence.person] += sum(offset - onset for onset, offset in sequence.seizures)
-        return folds_of(self.names, n_folds, 0, sizes)
+from detector.training.data import Data
+from detector.training.fitting import Plan
+from detector.training.runs import RunFolder
+from detector.training.trainings import Fold, OnProgress, answers_of
 
 
 @dataclass(frozen=True)
@@ -70,35 +43,50 @@ class Run:
 
 
 def cross_validate(
-    data: Data, recipe: Recipe, card: Card, n_folds: int, seed: int, epochs: int, on_progress: OnProgress
-) -> Run:
-    """Train ``n_folds`` times without one fold's persons and return what is said about them."""
-    folds = data.folds(n_folds)
-    sequences: list[Sequence] = []
-    logits = []
-    for k, fold in enumerate(folds):
-        versions = [[s for s in version if s.person not in fold] for version in data.versions]
-        scale = scale_of(versions[0], bands_config(card).per_derivation)
+    data: Data,
+    plan: Plan,
+    n_folds: int,
+    seeds: Sequence[int],
+    on_progress: OnProgress,
+    *,
+    jobs: int = 1,
+    folder: RunFolder | None = None,
+) -> list[Run]:
+    """Train for each seed ``n_folds`` times without one fold's persons and return what is said about them.
 
-        def on_epoch(_epoch: int, loss: float, k: int = k) -> None:
-            on_progress(f"seed {seed}, fold {k + 1} of {len(folds)}, loss {loss:.3f}", 1.0)
+    Parameters
+    ----------
+    jobs
+        Trainings at a time; changes the speed only.
+    folder
+        Keeps what is done; a cross-validation that was killed goes on from there.
+    """
+    persons = data.folds(n_folds)
+    folds = [
+        Fold(f"seed {seed}, fold {k + 1} of {n_folds}", fold, seed * 1000 + k, folder.fold(seed, k) if folder else None)
+        for seed in seeds
+        for k, fold in enumerate(persons)
+    ]
+    answers = answers_of(folds, data, plan, jobs, on_progress)
+    by_seed = [answers[i : i + n_folds] for i in range(0, len(answers), n_folds)]
+    return [_run(data, plan, persons, seed, found) for seed, found in zip(seeds, by_seed, strict=True)]
 
-        members = stateful.train(versions, recipe, card, scale, seed * 1000 + k, epochs, on_epoch)
-        mine = [s for s in data.plain if s.person in fold]
-        sequences += mine
-        logits += stateful.logits_of(members, mine, recipe, card, scale)
+
+def _run(data: Data, plan: Plan, folds: list[tuple[str, ...]], seed: int, answers: list[list[FloatArray]]) -> Run:
+    sequences = [sequence for fold in folds for sequence in data.of(fold)]
+    logits = [found for of_fold in answers for found in of_fold]
     held_out = [HeldOut(s, sigmoid(found.mean(axis=1))) for s, found in zip(sequences, logits, strict=True)]
-    tallies = tallies_of(held_out, card)
+    tallies = tallies_of(held_out, plan.card)
     chosen = [best(tallies, but=fold) for fold in folds]
     patients = data.with_seizures()
     own = [i for i, sequence in enumerate(sequences) if sequence.person in patients]
     target = np.concatenate([sequences[i].target for i in own])
-    members_auroc = [auroc(target, np.concatenate([logits[i][:, m] for i in own])) for m in range(recipe.members)]
+    members = [auroc(target, np.concatenate([logits[i][:, m] for i in own])) for m in range(plan.recipe.members)]
     events = {name: tallies[choice][name] for fold, choice in zip(folds, chosen, strict=True) for name in fold}
-    return Run(seed, held_out, members_auroc, tallies, chosen, events)
+    return Run(seed, held_out, members, tallies, chosen, events)
 
 
-def figures_of(runs: list[Run], data: Data, n_folds: int, epochs: int) -> dict[str, object]:
+def figures_of(runs: list[Run], data: Data, plan: Plan, n_folds: int) -> dict[str, object]:
     """Return what the card says was measured: mean over the seeds, and [lowest, highest]."""
     patients = data.with_seizures()
     rows: dict[str, list[float]] = {}
@@ -143,7 +131,9 @@ def figures_of(runs: list[Run], data: Data, n_folds: int, epochs: int) -> dict[s
         "persons of the other folds",
         "scorer": "detector.evaluation.events: detected = declared between onset and offset + 6 s; "
         "latency = declared - reference onset; AUROC and average precision per step of 0.5 s",
-        "command": f"seizure-detector train --method stateful --folds {n_folds} --seeds {len(runs)} --epochs {epochs}",
+        "command": f"seizure-detector train --method {plan.method} --folds {n_folds} --seeds {len(runs)} "
+        f"--epochs {plan.epochs}"
+        + (f" --validate-share {plan.validate_share:g} --patience {plan.patience}" if plan.validate_share else ""),
         "seeds": [run.seed for run in runs],
         "persons_with_seizures": len(patients),
         "persons_without": len(data.names) - len(patients),

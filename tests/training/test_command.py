@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from detector.errors import MissingInputError
 from detector.training.command import train
+from detector.training.methods import NAMES
 
 
 def test_help_names_every_option_and_loads_no_tensorflow() -> None:
@@ -19,13 +20,17 @@ def test_help_names_every_option_and_loads_no_tensorflow() -> None:
         "finally: print('loaded', [m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for option in ("--method", "--data", "--output", "--id", "--folds", "--seeds", "--epochs"):
+    options = "--method --data --output --id --folds --seeds --epochs --validate-share --jobs --run-folder --resume"
+    for option in options.split():
         assert option in done.stdout
+    for method in NAMES:
+        assert method in done.stdout
     assert "loaded []" in done.stdout
 
 
 def test_a_folder_without_the_data_is_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(train, ["--id", "x", "--data", str(tmp_path), "--output", str(tmp_path / "models")])
+    folders = ("--data", str(tmp_path), "--output", str(tmp_path / "models"), "--run-folder", str(tmp_path / "run"))
+    result = CliRunner().invoke(train, ["--id", "x", *folders])
     assert isinstance(result.exception, MissingInputError)
     assert "clips.csv" in str(result.exception)
-    assert not (tmp_path / "models").exists()
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 
 from detector.messages import Chunk, Description
 from detector.pipeline import Conditioning
-from detector.training.sequences import _read, plain_sequences, sequence_of, training_sequences
+from detector.training.sequences import plain_sequences, read_sequences, sequence_of, training_sequences
 from detector.training.sessions import compose, compose_plain
 from tests.training.made_up import CARD, made_up_person
 
@@ -42,7 +42,7 @@ def test_the_cache_gives_back_what_was_made(tmp_path: Path, monkeypatch: pytest.
     made = training_sequences([person], CARD, 4)
     files = list(tmp_path.rglob("*.npz"))
     assert len(files) == 1
-    for first, again in zip(made, _read(files[0]), strict=True):
+    for first, again in zip(made, read_sequences(files[0]), strict=True):
         assert (first.person, first.duration_s, first.seizures) == (again.person, again.duration_s, again.seizures)
         for name in ("values", "good", "end_s", "target", "weight"):
             np.testing.assert_array_equal(getattr(first, name), getattr(again, name))

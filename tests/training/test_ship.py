@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from detector.decision import Decision
-from detector.errors import UsageError
+from detector.errors import BundleError, UsageError
 from detector.messages import Chunk, Description, Event, Probability, State, Status
-from detector.network.bundle import load_bundle
+from detector.network.bundle import Bundle, load_bundle
 from detector.network.keras_lstm import KerasLstm
+from detector.network.keras_review import KerasReview
 from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 from detector.training import choosing
 from detector.training import ship as ship_module
 from detector.training.clips import Person, load_clips, load_eegmat
+from detector.training.keras_backend import array_of, keras
 from detector.training.sequences import sequence_of
 from detector.training.sessions import Session, compose_plain
 from detector.training.ship import Order, ship, work_of
@@ -41,9 +45,9 @@ def _watch(network: KerasLstm, session: Session) -> tuple[list[Event], list[Stat
     return events, [s for s in said if isinstance(s, Status)]
 
 
-def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
+    """Return an order for a small bundle from four made-up persons."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     persons = tuple(
         Person(f"p{i}", p.rate_hz, p.seizures, p.background)
@@ -53,18 +57,68 @@ def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(
     monkeypatch.setattr(ship_module, "synthetic_sequences", lambda *_: [])
     monkeypatch.setattr(choosing, "_SMOOTHING_S", (1.0,))
     monkeypatch.setattr(choosing, "_ONSET_HOLD_S", (2.0,))
-    order = Order(tmp_path, tmp_path / "models", "tiny", "2026-01-01", folds=2, seeds=1, epochs=1)
+    return Order(tmp_path, tmp_path / "models", "tiny", "2026-01-01", folds=2, seeds=1, epochs=2)
+
+
+def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(order: Order) -> None:
     passes: list[float] = []
     bundle = ship(order, RECIPE, lambda _what, done: passes.append(done))
     assert sum(passes) == work_of(order)
     assert bundle.card.id == "tiny"
     assert bundle.card.parameters < 100_000
     engine = KerasLstm(bundle)
-    first: list[Probability] = engine.process(sequence_of(compose_plain(persons[0], _rng())[0], bundle.card).features)
+    plain = compose_plain(made_up_person(2), _rng())[0]
+    first: list[Probability] = engine.process(sequence_of(plain, bundle.card).features)
     assert all(0 <= p.value <= 1 for p in first)
-    assert [p.name for p in (tmp_path / "models").iterdir()] == ["tiny"]
+    assert [p.name for p in order.output.iterdir()] == ["tiny"]
     with pytest.raises(UsageError, match="never change"):
         ship(order, RECIPE, lambda _what, _done: None)
+
+
+def test_a_run_that_was_ended_goes_on_to_the_same_bundle(order: Order, tmp_path: Path) -> None:
+    class Ended(BaseException):
+        pass
+
+    def weights(bundle: Bundle) -> list[npt.NDArray[np.float32]]:
+        network = keras.models.load_model(bundle.folder / "model.keras", compile=False)
+        return [array_of(v) for v in network.trainable_variables]
+
+    whole = ship(order, RECIPE, lambda _what, _done: None)
+    order = replace(order, output=tmp_path / "again", run_folder=tmp_path / "run")
+    for after in ("seed 0, fold 2", "training on everybody"):
+
+        def ended(what: str, _done: float, after: str = after) -> None:
+            if what.startswith(after):
+                raise Ended
+
+        with pytest.raises(Ended):
+            ship(order, RECIPE, ended)
+        with pytest.raises(UsageError, match="holds a run already; go on with it by --resume"):
+            ship(replace(order, resume=False), RECIPE, ended)
+        order = replace(order, resume=True)
+    passes: list[float] = []
+    resumed = ship(order, RECIPE, lambda _what, done: passes.append(done))
+    assert sum(passes) == work_of(order)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+    # As text: figures of what was never detected are not-a-number, which equals nothing.
+    cards = [repr(bundle.card.model_dump(exclude={"files"})) for bundle in (resumed, whole)]
+    assert cards[0] == cards[1]
+    found = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*")}
+    assert {"config.toml", "split.toml", "everybody/history.csv", "seed-0/fold-2/answers.npz"} <= found
+
+
+def test_a_bidirectional_bundle_is_for_review_and_its_card_says_so(order: Order) -> None:
+    bundle = ship(replace(order, method="bidirectional", epochs=1), RECIPE, lambda _what, _done: None)
+    assert bundle.card.direction == "bidirectional"
+    assert "score --review" in bundle.card.limits[0]
+    assert "--method bidirectional" in bundle.card.figures["command"]
+    plain = compose_plain(made_up_person(2), _rng())[0]
+    engine = KerasReview(bundle)
+    steps = sequence_of(plain, bundle.card).features
+    assert engine.process(steps) == []
+    assert len(engine.finish()) == len(steps)
+    with pytest.raises(BundleError, match="for offline review only"):
+        KerasLstm(bundle)
 
 
 def test_the_shipped_card_says_what_it_was_trained_on_and_cannot_do() -> None:

@@ -1,4 +1,4 @@
-"""The method `stateful`: lanes are single recordings side by side, and a seed gives the same weights again."""
+"""The method `stateful`: lanes are single recordings side by side, and chunks with a memory are whole recordings."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
-from detector.errors import StateError
-from detector.network.keras_tensorflow import keras
+from detector.training.keras_backend import keras
+from detector.training.methods import stateful
+from detector.training.methods.stateful import lanes_of, logits_of
 from detector.training.networks import build, move_weights, recurrent_layers, reset_lanes
-from detector.training.stateful import augment_of, lanes_of, logits_of, train
-from tests.training.made_up import BANDS, CARD, RECIPE, SCALE, made_up_sequence
-
-SEQUENCES = [made_up_sequence(n, seed) for seed, n in enumerate((30, 9, 14, 7, 22))]
+from tests.training.made_up import CARD, RECIPE, SCALE, made_up_sequence
+from tests.training.training import SEQUENCES, compile_sgd, network_of, unchanged, weights_of
 
 
 def test_every_step_of_every_sequence_comes_once_and_in_order() -> None:
@@ -35,6 +33,8 @@ def test_every_step_of_every_sequence_comes_once_and_in_order() -> None:
             if n:
                 part = np.column_stack([chunk.values[lane, :n], chunk.target[lane, :n]])
                 found[current[lane]] = np.concatenate([found[current[lane]], part]) if current[lane] in found else part
+        # Who is in the chunk is told: a loss that is not finite must be traced to a recording.
+        assert set(chunk.sequences) == {current[lane] for lane in range(3) if chunk.weight[lane].any()}
     assert n_fresh == len(SEQUENCES) > len(lanes)
     for i, sequence in enumerate(SEQUENCES):
         np.testing.assert_array_equal(found[i], np.column_stack([sequence.values, sequence.target]))
@@ -58,6 +58,33 @@ def test_lanes_with_refills_equal_single_recordings() -> None:
         np.testing.assert_allclose(np.concatenate(found[i]), single, atol=1e-5)
 
 
+def test_one_chunk_as_long_as_the_recordings_takes_the_steps_of_a_stateless_network() -> None:
+    sequences = [made_up_sequence(20, seed) for seed in range(3)]
+    model = network_of(stateful)
+    stateless = build(3, RECIPE, CARD, SCALE, stateful=False)
+    move_weights(model, stateless)
+    compile_sgd(stateless)
+    recipe = replace(RECIPE, chunk_steps=20)
+    for _ in range(3):
+        list(stateful.one_pass(model, sequences, recipe, np.random.default_rng(0), unchanged))
+        values, target = np.stack([s.values for s in sequences]), np.stack([s.target for s in sequences])
+        stateless.fit(values, np.repeat(target[:, :, None], RECIPE.members, axis=2), batch_size=3, verbose=0)
+    for own, other in zip(weights_of(model), weights_of(stateless), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-5)
+
+
+def test_the_state_is_carried_between_chunks_of_the_training() -> None:
+    """With chunks of 7 steps the second chunk's loss is that of a network that has seen the first."""
+    model, sequence = network_of(stateful, learning_rate=0.0), made_up_sequence(14, 3)
+    updates = list(stateful.one_pass(model, [sequence], RECIPE, np.random.default_rng(0), unchanged))
+    logits = stateful.logits_of(model, [sequence], RECIPE, CARD, SCALE)[0]
+    forgetful = stateful.logits_of(model, [_part(sequence, 7, 14)], RECIPE, CARD, SCALE)[0]
+    # Two of the three lanes are empty.
+    carried = stateful.validation_loss(model, [_part(sequence, 7, 14)], [logits[7:]]) / 3
+    cold = stateful.validation_loss(model, [_part(sequence, 7, 14)], [forgetful]) / 3
+    assert abs(updates[1].loss - carried) < 1e-5 < 1e-3 < abs(cold - carried)
+
+
 def test_measuring_leaves_the_training_state_alone_and_gives_each_sequence_its_own() -> None:
     model = build(3, RECIPE, CARD, SCALE)
     model(np.stack([made_up_sequence(10, seed).values for seed in range(3)]))
@@ -72,46 +99,6 @@ def test_measuring_leaves_the_training_state_alone_and_gives_each_sequence_its_o
         np.testing.assert_allclose(logits, keras.ops.convert_to_numpy(alone(sequence.values[None]))[0], atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
-    def weights(seed: int) -> list[npt.NDArray[Any]]:
-        recipe = replace(RECIPE, dropout=0.3)
-        return [v.numpy() for v in train([SEQUENCES], recipe, CARD, SCALE, seed, 2).trainable_variables]
-
-    first, again, other = weights(5), weights(5), weights(6)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
-def test_training_learns_what_is_there() -> None:
-    told = []
-    for seed in range(6):
-        sequence = made_up_sequence(40, 10 + seed)
-        values = sequence.values.reshape(40, 22, -1).copy()
-        values[:, :, 0] += sequence.target[:, None] * 3
-        told.append(replace(sequence, values=values.reshape(40, -1)))
-    losses: list[float] = []
-    train([told], replace(RECIPE, learning_rate=0.02), CARD, SCALE, 0, 30, lambda _epoch, loss: losses.append(loss))
-    assert losses[-1] < 0.3 * losses[0]
-
-
-def test_a_loss_that_is_not_finite_stops_the_training() -> None:
-    broken = replace(SEQUENCES[0], values=np.full_like(SEQUENCES[0].values, np.nan))
-    with pytest.raises(StateError, match="epoch 1 is nan"):
-        train([[broken]], RECIPE, CARD, SCALE, 0, 1)
-
-
-def test_gain_moves_absolute_power_only_and_a_missing_derivation_stays_zero() -> None:
-    augment = augment_of(CARD, BANDS.per_derivation)
-    sequence = made_up_sequence(50, 9)
-    values = sequence.values.reshape(50, 22, -1).copy()
-    values[:, 5] = 0
-    changed = augment(values.reshape(50, -1), np.random.default_rng(1)).reshape(50, 22, -1)
-    n_bands = len(CARD.features.bands_hz)
-    there = changed[0, :, -1] > 0
-    assert there.sum() >= 6
-    assert not there[5]
-    assert (changed[:, ~there] == 0).all()
-    np.testing.assert_array_equal(changed[:, there, n_bands:], values[:, there, n_bands:])
-    moved = changed[:, there, :n_bands] - values[:, there, :n_bands]
-    assert np.abs(moved).max() > 0.01
-    np.testing.assert_allclose(moved, np.broadcast_to(moved[:1], moved.shape), atol=1e-5)
+def _part(sequence: Any, first: int, last: int) -> Any:
+    arrays = {name: getattr(sequence, name)[first:last] for name in ("values", "good", "end_s", "target", "weight")}
+    return replace(sequence, **arrays)
