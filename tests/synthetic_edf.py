@@ -25,9 +25,10 @@ def write_edf(
     flat: bool = False,
     start: datetime | None = None,
     holes: tuple[tuple[int, int], ...] = (),
+    seed: int = 0,
 ) -> Path:
     """Write synthetic EEG in records of a second; ``holes`` are (after which record, seconds that are not there)."""
-    eeg = SyntheticEeg(SyntheticConfig(float(duration_s), float(RATE_HZ), seizures))
+    eeg = SyntheticEeg(SyntheticConfig(float(duration_s), float(RATE_HZ), seizures, seed))
     samples = np.concatenate([m.samples for m in eeg.messages() if isinstance(m, Chunk)]).astype(np.float64)
     samples = np.clip(samples * (not flat), -3200, 3200)
     signals = [

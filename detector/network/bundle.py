@@ -74,7 +74,11 @@ class CardData(_Section):
 
 
 class Card(_Section):
-    """``card.toml``, validated."""
+    """``card.toml``, validated.
+
+    ``training`` says how the network was made, in the words of `detector.training`; ``parent`` is the bundle that it
+    was calibrated from, as its id and the hash of its network.
+    """
 
     format: Literal[1]
     id: str
@@ -91,6 +95,8 @@ class Card(_Section):
     features: CardFeatures
     decision: CardDecision
     data: tuple[CardData, ...]
+    training: dict[str, Any] = {}
+    parent: str | None = None
     figures: dict[str, Any]
     limits: tuple[str, ...]
 

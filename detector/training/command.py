@@ -16,8 +16,18 @@ from detector.training.methods import NAMES
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     default=None,
-    help="Folder with chbmit/ and eegmat/; by default the unpacked shared data.",
+    help="Folder of EEG, in any layout that `data check` knows; by default $XDG_CACHE_HOME/seizure-detector/data.",
 )
+@click.option("--layout", default=None, help="Of that folder, where it cannot be told from what is in it.")
+@click.option(
+    "--split",
+    type=click.Path(path_type=Path, readable=False),
+    default=None,
+    help="A file of `data split`, whose parts are the folds.",
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be used instead of refusing the whole.")
+@click.option("--licence", default="not stated", help="Of the data, for the card.")
+@click.option("--attribution", default="not stated", help="Of the data, for the card.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -57,6 +67,11 @@ from detector.training.methods import NAMES
 def train(
     method: str,
     data: Path | None,
+    layout: str | None,
+    split: Path | None,
+    skip_bad: bool,
+    licence: str,
+    attribution: str,
     output: Path,
     bundle_id: str,
     folds: int,
@@ -77,6 +92,7 @@ def train(
 
     # Brings Keras: late, so that --help is quick.
     from detector.training.clips import default_folder
+    from detector.training.material import Terms
     from detector.training.recipe import Recipe, changed
     from detector.training.ship import Order, ship, work_of
 
@@ -95,6 +111,10 @@ def train(
         jobs=jobs,
         run_folder=run_folder or Path("runs") / bundle_id,
         resume=resume,
+        layout=layout,
+        split=split,
+        skip_bad=skip_bad,
+        terms=Terms(licence, attribution),
     )
     recipe = changed(Recipe(), changes)
     console = Console(stderr=True)
@@ -121,4 +141,6 @@ def train(
     click.echo(f"{bundle.folder}: {bundle.card.parameters} parameters, sha256 {bundle.sha256[:16]}")
     for name, value in measured.items():
         low, high = bundle.card.figures["lowest_and_highest"][name]
-        click.echo(f"  {name.replace('_', ' '):36} {value:g}  [{low:g}, {high:g}]")
+        over = bundle.card.figures["interval_over_persons"].get(name)
+        persons = f"  95 % over persons {over[0]:g} to {over[1]:g}" if over else ""
+        click.echo(f"  {name.replace('_', ' '):36} {value:g}  [{low:g}, {high:g}] over seeds{persons}")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from detector.evaluation.events import Tally
-from detector.evaluation.steps import auroc, average_precision, sigmoid
+from detector.evaluation.steps import auroc, sigmoid
 from detector.messages import FloatArray
 from detector.network.bundle import CardDecision
-from detector.training.choosing import HeldOut, Tallies, best, pooled, tallies_of
+from detector.training.choosing import HeldOut, Tallies, best, tallies_of
 from detector.training.data import Data
 from detector.training.fitting import Plan
 from detector.training.runs import RunFolder
@@ -45,23 +45,25 @@ class Run:
 def cross_validate(
     data: Data,
     plan: Plan,
-    n_folds: int,
+    persons: list[tuple[str, ...]],
     seeds: Sequence[int],
     on_progress: OnProgress,
     *,
     jobs: int = 1,
     folder: RunFolder | None = None,
 ) -> list[Run]:
-    """Train for each seed ``n_folds`` times without one fold's persons and return what is said about them.
+    """Train for each seed once without each fold's persons and return what is said about them.
 
     Parameters
     ----------
+    persons
+        Of each fold.
     jobs
         Trainings at a time; changes the speed only.
     folder
         Keeps what is done; a cross-validation that was killed goes on from there.
     """
-    persons = data.folds(n_folds)
+    n_folds = len(persons)
     folds = [
         Fold(f"seed {seed}, fold {k + 1} of {n_folds}", fold, seed * 1000 + k, folder.fold(seed, k) if folder else None)
         for seed in seeds
@@ -84,66 +86,6 @@ def _run(data: Data, plan: Plan, folds: list[tuple[str, ...]], seed: int, answer
     members = [auroc(target, np.concatenate([logits[i][:, m] for i in own])) for m in range(plan.recipe.members)]
     events = {name: tallies[choice][name] for fold, choice in zip(folds, chosen, strict=True) for name in fold}
     return Run(seed, held_out, members, tallies, chosen, events)
-
-
-def figures_of(runs: list[Run], data: Data, plan: Plan, n_folds: int) -> dict[str, object]:
-    """Return what the card says was measured: mean over the seeds, and [lowest, highest]."""
-    patients = data.with_seizures()
-    rows: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> None:
-        rows.setdefault(name, []).append(value)
-
-    for run in runs:
-        for name, persons in (("patients", patients), ("everybody", set(data.names))):
-            chosen = [one for one in run.held_out if one.sequence.person in persons]
-            target = np.concatenate([one.sequence.target for one in chosen])
-            score = np.concatenate([one.probabilities for one in chosen])
-            note(f"auroc_{name}", auroc(target, score))
-            note(f"average_precision_{name}", average_precision(target, score))
-        note("auroc_of_one_member", float(np.mean(run.members)))
-        own = pooled(run.events, but=tuple(set(data.names) - patients))
-        healthy = pooled(run.events, but=tuple(patients))
-        each = [run.events[name].sensitivity for name in sorted(patients)]
-        note("seizures_detected", own.detected)
-        note("sensitivity", own.sensitivity)
-        note("sensitivity_mean_of_persons", float(np.mean(each)))
-        note("latency_median_s", own.latency_s(50))
-        note("latency_90th_s", own.latency_s(90))
-        note("false_alarms_postictal", own.false_alarms)
-        note("false_alarms_postictal_per_hour", own.alarms_per_hour)
-        note("false_alarms_healthy", healthy.false_alarms)
-    first = runs[0]
-    own = pooled(first.events, but=tuple(set(data.names) - patients))
-    healthy = pooled(first.events, but=tuple(patients))
-    by_person = {
-        name: (
-            f"{t.detected} of {t.seizures} seizures, median latency {t.latency_s(50):.1f} s, "
-            f"{t.false_alarms} false alarms in {t.hours:.2f} h"
-            if t.seizures
-            else f"{t.false_alarms} false alarms in {t.hours:.2f} h"
-        )
-        for name, t in sorted(first.events.items())
-    }
-    return {
-        "data": "CHB-MIT clips and EEGMAT, put together to sessions of tens of minutes; non-ictal EEG is post-ictal",
-        "split": f"{n_folds}-fold cross-validation by person (chb01 and chb21 are one); thresholds chosen on the "
-        "persons of the other folds",
-        "scorer": "detector.evaluation.events: detected = declared between onset and offset + 6 s; "
-        "latency = declared - reference onset; AUROC and average precision per step of 0.5 s",
-        "command": f"seizure-detector train --method {plan.method} --folds {n_folds} --seeds {len(runs)} "
-        f"--epochs {plan.epochs}"
-        + (f" --validate-share {plan.validate_share:g} --patience {plan.patience}" if plan.validate_share else ""),
-        "seeds": [run.seed for run in runs],
-        "persons_with_seizures": len(patients),
-        "persons_without": len(data.names) - len(patients),
-        "seizures": own.seizures,
-        "hours_postictal": round(own.hours, 3),
-        "hours_healthy": round(healthy.hours, 3),
-        "mean_over_seeds": {name: round(float(np.mean(values)), 4) for name, values in rows.items()},
-        "lowest_and_highest": {name: [round(min(values), 4), round(max(values), 4)] for name, values in rows.items()},
-        f"by_person_seed_{first.seed}": by_person,
-    }
 
 
 def merged(runs: list[Run]) -> Tallies:

@@ -10,20 +10,22 @@ import numpy.typing as npt
 import pytest
 
 from detector.decision import Decision
-from detector.errors import BundleError, UsageError
+from detector.errors import BadDataError, BundleError, UsageError
 from detector.messages import Chunk, Description, Event, Probability, State, Status
 from detector.network.bundle import Bundle, load_bundle
 from detector.network.keras_lstm import KerasLstm
 from detector.network.keras_review import KerasReview
 from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
-from detector.training import choosing
-from detector.training import ship as ship_module
+from detector.training import choosing, material
 from detector.training.clips import Person, load_clips, load_eegmat
 from detector.training.keras_backend import array_of, keras
+from detector.training.labelled import DataSet
+from detector.training.material import Terms
 from detector.training.sequences import sequence_of
 from detector.training.sessions import Session, compose_plain
 from detector.training.ship import Order, ship, work_of
+from tests.synthetic_edf import write_edf
 from tests.training.made_up import RECIPE, made_up_person
 
 # Keras 3.15 reads TensorFlow's variables through a protocol that NumPy 2 has replaced.
@@ -53,8 +55,9 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
         Person(f"p{i}", p.rate_hz, p.seizures, p.background)
         for i, p in enumerate([made_up_person(2), made_up_person(2, seed=1), made_up_person(0), made_up_person(0)])
     )
-    monkeypatch.setattr(ship_module, "load_persons", lambda _folder: persons)
-    monkeypatch.setattr(ship_module, "synthetic_sequences", lambda *_: [])
+    monkeypatch.setattr(material, "find", lambda folder, _layout: DataSet("clips", folder, ()))
+    monkeypatch.setattr(material, "load_persons", lambda _folder: persons)
+    monkeypatch.setattr(material, "synthetic_sequences", lambda *_: [])
     monkeypatch.setattr(choosing, "_SMOOTHING_S", (1.0,))
     monkeypatch.setattr(choosing, "_ONSET_HOLD_S", (2.0,))
     return Order(tmp_path, tmp_path / "models", "tiny", "2026-01-01", folds=2, seeds=1, epochs=2)
@@ -71,8 +74,45 @@ def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(
     first: list[Probability] = engine.process(sequence_of(plain, bundle.card).features)
     assert all(0 <= p.value <= 1 for p in first)
     assert [p.name for p in order.output.iterdir()] == ["tiny"]
+    # The card says how it was made, and between whom the figures vary.
+    command = bundle.card.training["command"]
+    assert command.startswith("seizure-detector train --method stateful --id tiny --created 2026-01-01 --folds 2")
+    assert "--set 'members=2'" in command
+    assert bundle.card.training["recipe"]["members"] == 2
+    low, high = bundle.card.figures["interval_over_persons"]["auroc_patients"]
+    assert 0 <= low <= bundle.card.figures["mean_over_seeds"]["auroc_patients"] <= high <= 1
     with pytest.raises(UsageError, match="never change"):
         ship(order, RECIPE, lambda _what, _done: None)
+
+
+def test_a_folder_of_recordings_becomes_a_bundle_with_the_folds_of_its_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(choosing, "_SMOOTHING_S", (1.0,))
+    monkeypatch.setattr(choosing, "_ONSET_HOLD_S", (2.0,))
+    folder = tmp_path / "ward"
+    for name in ("p1", "p2", "p3"):
+        (folder / name).mkdir(parents=True)
+        eeg = write_edf(folder / name / "night.edf", 90, (40.0, 70.0), seed=int(name[1]))
+        eeg.with_name("night_events.tsv").write_text("onset\tduration\teventType\n40\t30\tsz\n")
+    split = tmp_path / "split.toml"
+    split.write_text('format = 1\nlayout = "folder"\n[parts]\na = ["p1"]\nb = ["p2", "p3"]\n')
+    order = Order(
+        folder, tmp_path / "models", "own", "2026-01-01", folds=2, seeds=1, epochs=1,
+        split=split, terms=Terms("CC0", "The ward itself."),
+    )  # fmt: skip
+    card = ship(order, RECIPE, lambda _what, _done: None).card
+    [data] = card.data
+    assert (data.name, data.licence, data.attribution) == ("ward", "CC0", "The ward itself.")
+    assert data.persons == ("p1", "p2", "p3")
+    assert card.figures["data"] == "3 recordings, 0.1 h, as folder"
+    assert "--split split.toml" in card.training["command"]
+    assert not any("CHB" in limit or "children" in limit for limit in card.limits)
+
+    (folder / "p3" / "night_events.tsv").unlink()
+    with pytest.raises(BadDataError, match=r"has 1 problems: .*p3/night\.edf"):
+        ship(replace(order, bundle_id="again", split=None), RECIPE, lambda _what, _done: None)
 
 
 def test_a_run_that_was_ended_goes_on_to_the_same_bundle(order: Order, tmp_path: Path) -> None:
