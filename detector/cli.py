@@ -20,6 +20,7 @@ from detector import __version__
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.evaluation.command import evaluate
 from detector.network.command import models
+from detector.training.calibrate_command import calibrate
 from detector.training.command import train
 from detector.training.data_command import data
 
@@ -79,6 +80,7 @@ def commands() -> None:
 
 commands.add_command(models)
 commands.add_command(train)
+commands.add_command(calibrate)
 commands.add_command(data)
 commands.add_command(evaluate)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.errors import BadDataError, StateError, UsageError
 from detector.evaluation.steps import sigmoid
+from detector.messages import FloatArray
 from detector.network.bundle import Card
 from detector.pipeline import bands_config
 from detector.training.augmenting import Augment, augment_of
@@ -67,6 +68,7 @@ def train(
     seed: int,
     *,
     folder: Path | None = None,
+    begin: tuple[Scale, list[FloatArray]] | None = None,
     on_epoch: Callable[[int, float], None] = lambda _epoch, _loss: None,
 ) -> Trained:
     """Return the network, trained; the same arguments give the same weights on one machine.
@@ -75,6 +77,8 @@ def train(
     ----------
     folder
         Keeps a checkpoint of each pass, the history and its curves; a training that was killed goes on from there.
+    begin
+        Scale and trainable weights of a network that goes on learning; by default it begins at random.
     on_epoch
         Called with the number of passes done and the mean loss of the last.
 
@@ -91,12 +95,14 @@ def train(
     validated_on = _validated_on(plan, data, seed)
     versions = [weigh(version, recipe) for version in data.without(validated_on).versions]
     _require_seizures(versions)
-    scale = scale_of(versions[0], bands_config(card).per_derivation)
+    scale = begin[0] if begin else scale_of(versions[0], bands_config(card).per_derivation)
     held_out = data.of(validated_on)
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     model = method.network(recipe, card, scale)
+    for variable, value in zip(model.trainable_variables, begin[1], strict=True) if begin else ():
+        variable.assign(value)
     updates = sum(method.updates_of(versions[epoch % len(versions)], recipe) for epoch in range(plan.epochs))
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, updates)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-3, clipnorm=1.0)

@@ -18,11 +18,14 @@ class Labelled:
         The recording: EDF, BDF or XDF.
     seizures
         (onset_s, end_s) of each, seconds from the recording's first sample, in order, not overlapping, inside it.
+    false_alarms
+        (onset_s, end_s) of what reviewers called false alarms, likewise.
     """
 
     person: str
     path: Path
     seizures: tuple[tuple[float, float], ...]
+    false_alarms: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,10 @@ def deployable(members: keras.Model, recipe: Recipe, card: Card, scale: Scale) -
 
 def move_weights(source: keras.Model, target: keras.Model) -> None:
     """Give ``target`` the trained weights of ``source``, whatever their batch sizes and whether they are stateful."""
-    for layer in source.layers:
-        for old, new in zip(layer.trainable_variables, target.get_layer(layer.name).trainable_variables, strict=True):
+    for layer in target.layers:
+        if not layer.trainable_variables:
+            continue
+        for old, new in zip(source.get_layer(layer.name).trainable_variables, layer.trainable_variables, strict=True):
             # A copy: a backend may give the memory of one network's weights away in its next step (JAX does).
             new.assign(keras.ops.copy(old))
 

@@ -16,6 +16,9 @@ from detector.source.recording import Recording, open_recording
 from detector.training.labelled import Labelled, Problem
 from detector.training.sequences import Sequence, cached
 
+# How much a step counts that reviewers have called a false alarm.
+_FALSE_ALARM_WEIGHT = 4.0
+
 
 def recorded_sequences(
     recordings: Iterable[Labelled], card: Card, on_progress: Callable[[Labelled], None] = lambda _labelled: None
@@ -115,7 +118,7 @@ def _sequence(labelled: Labelled, stretch: _Stretch, rate_hz: float) -> Sequence
         good=np.stack([step.good for step in stretch.steps]),
         end_s=end_s,
         target=_target(end_s, seizures, rate_hz),
-        weight=np.ones(len(end_s), dtype=np.float32),
+        weight=_weight(end_s + stretch.start_s, labelled.false_alarms),
     )
 
 
@@ -126,6 +129,13 @@ def _target(end_s: TimeArray, seizures: Iterable[tuple[float, float]], rate_hz: 
     for onset_s, offset_s in seizures:
         target[(newest >= np.round(onset_s * rate_hz)) & (newest < np.round(offset_s * rate_hz))] = 1
     return target
+
+
+def _weight(end_s: TimeArray, false_alarms: Iterable[tuple[float, float]]) -> FloatArray:
+    weight = np.ones(len(end_s), dtype=np.float32)
+    for onset_s, offset_s in false_alarms:
+        weight[(end_s >= onset_s) & (end_s < offset_s)] = _FALSE_ALARM_WEIGHT
+    return weight
 
 
 def _named(labelled: Labelled) -> dict[str, object]:
@@ -141,4 +151,5 @@ def _named(labelled: Labelled) -> dict[str, object]:
         "size": stat.st_size,
         "written_ns": stat.st_mtime_ns,
         "seizures": [list(span) for span in labelled.seizures],
+        "false_alarms": [list(span) for span in labelled.false_alarms],
     }

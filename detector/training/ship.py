@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from detector import __version__
-from detector.errors import UsageError
-from detector.network.bundle import Bundle, load_bundle, sha256_of
+from detector.network.bundle import Bundle
 from detector.training.choosing import best
 from detector.training.figures import figures_of
 from detector.training.fitting import Plan, train
@@ -19,9 +17,9 @@ from detector.training.material import Terms, prepare
 from detector.training.networks import deployable
 from detector.training.recipe import Recipe, card_of
 from detector.training.runs import RunFolder
-from detector.training.toml import to_toml
 from detector.training.trainings import OnProgress
 from detector.training.validation import cross_validate, merged
+from detector.training.writing import require_new, write_bundle
 
 REVIEW_ONLY = "It needs the whole recording: for offline review (score --review), never at a bed."
 
@@ -105,9 +103,7 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
     UsageError
         When a bundle of that name is there already: bundles do not change once they are made.
     """
-    folder = order.output / order.bundle_id
-    if folder.exists() and not order.replace:
-        raise UsageError(f"{folder} is there already, and bundles never change; choose another --id, or --replace it")
+    require_new(order.output / order.bundle_id, replace=order.replace)
     plan = order.plan(recipe)
     run = _run_folder(order, plan)
     material = prepare(
@@ -136,16 +132,10 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
     trained = train(plan, data, 0, folder=run.everybody if run else None, on_epoch=on_epoch)
     on_progress("writing", float(plan.epochs - passes))
     network = deployable(trained.members, recipe, plan.card, trained.scale)
-    part = order.output / f".{order.bundle_id}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    network.save(part / "model.keras")
-    finished = plan.card.model_copy(
+    card = plan.card.model_copy(
         update={
             "id": order.bundle_id,
             "created": order.created,
-            "parameters": int(network.count_params()),
-            "files": {"model.keras": sha256_of(part / "model.keras")},
             "decision": decision,
             "data": material.credited,
             "training": {
@@ -158,10 +148,7 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
             "limits": material.limits if plan.card.direction == "causal" else (REVIEW_ONLY, *material.limits),
         }
     )
-    (part / "card.toml").write_text(to_toml(finished.model_dump(exclude_none=True)), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
-    return load_bundle(f"{folder.resolve()}")
+    return write_bundle(network, card, order.output)
 
 
 def _run_folder(order: Order, plan: Plan) -> RunFolder | None:

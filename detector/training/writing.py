@@ -1,0 +1,45 @@
+"""A bundle on disk: written beside its place, checked as the daemon checks it, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from detector.errors import UsageError
+from detector.network.bundle import Bundle, Card, load_bundle, sha256_of
+from detector.training.keras_backend import keras
+from detector.training.toml import to_toml
+
+
+def require_new(folder: Path, *, replace: bool) -> None:
+    """Refuse to change a bundle that is there.
+
+    Raises
+    ------
+    UsageError
+        When it is, and is not to be replaced.
+    """
+    if folder.exists() and not replace:
+        raise UsageError(f"{folder} is there already, and bundles never change; choose another --id, or --replace it")
+
+
+def write_bundle(network: keras.Model, card: Card, output: Path) -> Bundle:
+    """Write a network and its card to ``<output>/<id>``, in place of what is there, and return the bundle.
+
+    Parameters
+    ----------
+    network
+        As it is served.
+    card
+        Everything but the number of parameters and the hashes, which are filled in.
+    """
+    folder, part = output / card.id, output / f".{card.id}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    network.save(part / "model.keras")
+    files = {"model.keras": sha256_of(part / "model.keras")}
+    finished = card.model_copy(update={"parameters": int(network.count_params()), "files": files})
+    (part / "card.toml").write_text(to_toml(finished.model_dump(exclude_none=True)), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return load_bundle(f"{folder.resolve()}")
