@@ -80,6 +80,11 @@ def compose_plain(person: Person, rng: np.random.Generator) -> list[Session]:
     return sessions
 
 
+def compose_each(person: Person, rng: np.random.Generator) -> list[Session]:
+    """Return a session for each seizure, in their order: a minute and more of other EEG, the seizure, its aftermath."""
+    return [_join(person, _others(person, seizure, 60.0, rng) + _whole(seizure)) for seizure in person.seizures]
+
+
 def _session(person: Person, seizures: list[Seizure], rng: np.random.Generator) -> Session:
     pieces: list[_Piece] = []
     for i, seizure in enumerate(seizures):

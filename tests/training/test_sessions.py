@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from detector.training.sessions import FADE_S, Session, compose, compose_plain, spoil
+from detector.training.sessions import FADE_S, Session, compose, compose_each, compose_plain, spoil
 from tests.training.made_up import made_up_person
 
 
@@ -78,3 +78,13 @@ def test_spoiling_adds_artefacts_and_changes_no_truth() -> None:
         changed += bool(np.nan_to_num(spoilt.samples, nan=1).any())
     assert changed >= 6
     assert not session.samples.any()
+
+
+def test_each_seizure_gets_a_session_of_its_own_in_order() -> None:
+    person = made_up_person(3)
+    sessions = compose_each(person, np.random.default_rng(0))
+    assert [len(session.seizures) for session in sessions] == [1, 1, 1]
+    for session, seizure in zip(sessions, person.seizures, strict=True):
+        [(onset_s, offset_s)] = session.seizures
+        assert onset_s >= 59
+        assert offset_s - onset_s == pytest.approx(len(seizure.ictal) / person.rate_hz, abs=0.5)
