@@ -28,7 +28,7 @@ from detector.training.keras_backend import array_of
 from detector.training.material import prepare
 from detector.training.methods import method_named
 from detector.training.networks import scale_of
-from detector.training.recipe import Recipe, card_of
+from detector.training.recipe import Recipe, card_of, recipe_of
 from detector.training.sequences import Sequence, sequence_of
 from detector.training.sessions import compose_each
 
@@ -65,8 +65,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     config = tomllib.loads((options.run / "config.toml").read_text("utf-8"))
-    told = {key: tuple(map(tuple, v)) if key == "bands_hz" else v for key, v in config["recipe"].items()}
-    recipe = Recipe(**told)
+    recipe = recipe_of(config["recipe"])
     folds = tomllib.loads((options.run / "split.toml").read_text("utf-8"))["folds"]
     data = prepare(options.data, recipe, card_of(recipe), lambda *_: None).data
     persons = {person.name: person for person in load_persons(options.data)}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from detector.training.fitting import Plan, train
 from detector.training.keras_backend import array_of, keras
 from detector.training.methods import method_named
 from detector.training.networks import Scale, build, move_weights
-from detector.training.recipe import Recipe
+from detector.training.recipe import Recipe, recipe_of
 from detector.training.sequences import Sequence
 
 METHOD = "stateful"
@@ -96,8 +95,7 @@ def parent_of(bundle: Bundle) -> Parent:
             f"bundle {card.id!r} does not say how its network was built ([training] in its card); train it again to "
             "calibrate it"
         )
-    built: dict[str, Any] = {key: _hashable(value) for key, value in told.items()}
-    recipe = Recipe(**built)
+    recipe = recipe_of(told)
     served = keras.models.load_model(bundle.folder / "model.keras", compile=False, safe_mode=True)
     normalised = served.get_layer("scale")
     mean, variance = (keras.ops.convert_to_numpy(value) for value in (normalised.mean, normalised.variance))
@@ -233,7 +231,3 @@ def _answers(members: keras.Model, sequences: list[Sequence], parent: Parent) ->
 
 def _measured(members: keras.Model, sequences: list[Sequence], parent: Parent, decision: CardDecision) -> Tally:
     return pooled(tallies_by_person(_answers(members, sequences, parent), parent.card, decision))
-
-
-def _hashable(value: object) -> object:
-    return tuple(_hashable(entry) for entry in value) if isinstance(value, list | tuple) else value

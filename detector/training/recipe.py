@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -93,6 +93,16 @@ def changed(recipe: Recipe, changes: Iterable[str]) -> Recipe:
         departure: dict[str, Any] = {key: value}
         recipe = replace(recipe, **departure)
     return recipe
+
+
+def recipe_of(table: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a card or a run folder tells of."""
+    values = {key: _hashable(value) for key, value in table.items()}
+    return Recipe(**values)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(_hashable(entry) for entry in value) if isinstance(value, list | tuple) else value
 
 
 def card_of(recipe: Recipe) -> Card:
