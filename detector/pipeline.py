@@ -18,6 +18,7 @@ from detector.conditioning.framer import Framer, FramerConfig
 from detector.conditioning.montage import Montage, MontageConfig
 from detector.conditioning.quality import Fault, Quality, QualityConfig
 from detector.conditioning.resampler import Resampler, ResamplerConfig
+from detector.conditioning.rhythm import RhythmConfig
 from detector.decision import Decision, DecisionConfig
 from detector.messages import Chunk, Decided, Description, Features, Gap, Probability
 from detector.network.bundle import Card
@@ -167,6 +168,7 @@ def _join(chunks: list[Chunk]) -> Chunk:
 
 def bands_config(card: Card) -> BandsConfig:
     """Return the features of a card."""
+    rhythm = card.features.rhythm
     return BandsConfig(
         card.rate_hz,
         card.frame_samples,
@@ -174,6 +176,9 @@ def bands_config(card: Card) -> BandsConfig:
         len(card.derivations),
         card.features.bands_hz,
         card.features.baseline_s,
+        card.features.power_samples,
+        None if rhythm is None else RhythmConfig(rhythm.band_hz, rhythm.repeats_hz),
+        card.features.from_level,
     )
 
 

@@ -1,8 +1,8 @@
-"""Band powers: what the network sees of a frame.
+"""Band powers and rhythm: what the network sees of a frame.
 
 For each derivation the logarithm of the power in each band, once absolute and once relative to the derivation's own
-slow causal baseline, and whether the derivation can be trusted. Absolute power alone cannot tell a loud patient from a
-seizure; relative power alone alarms on healthy people.
+slow causal baseline, how rhythmic it is, and whether it can be trusted. Absolute power alone cannot tell a loud patient
+from a seizure; relative power alone alarms on healthy people; neither sees the rhythm of a seizure that is not loud.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from detector.conditioning.rhythm import Rhythm, RhythmConfig
 from detector.messages import Features, FloatArray, Frame
 
 _FLOOR_UV2 = 1e-2  # under the noise of an amplifier; keeps the logarithm of a flat channel finite
@@ -20,7 +21,21 @@ _FLOOR_UV2 = 1e-2  # under the noise of an amplifier; keeps the logarithm of a f
 
 @dataclass(frozen=True)
 class BandsConfig:
-    """Bands as (low, high) in Hz, low inclusive; ``baseline_s`` is the time constant of the running mean."""
+    """What is taken from a frame.
+
+    Parameters
+    ----------
+    bands_hz
+        (low, high) of each band, low inclusive.
+    baseline_s
+        Time constant of the running mean.
+    power_samples
+        How many of a frame's newest samples the powers are taken from; by default all.
+    rhythm
+        ``None`` for a network that does not look at it.
+    from_level
+        Whether absolute power counts from the level: the mean of all baselines. Then the amplifier's gain is no matter.
+    """
 
     rate_hz: float
     frame_samples: int
@@ -28,11 +43,14 @@ class BandsConfig:
     n_derivations: int
     bands_hz: tuple[tuple[float, float], ...]
     baseline_s: float
+    power_samples: int | None = None
+    rhythm: RhythmConfig | None = None
+    from_level: bool = False
 
     @property
     def per_derivation(self) -> int:
-        """Absolute and relative power of each band, and the flag."""
-        return 2 * len(self.bands_hz) + 1
+        """Absolute and relative power of each band, the rhythm where it is looked at, and the flag."""
+        return 2 * len(self.bands_hz) + (self.rhythm is not None) + 1
 
     @property
     def n_features(self) -> int:
@@ -51,13 +69,16 @@ class Bands:
 
     def __init__(self, config: BandsConfig) -> None:
         self._config = config
-        n = config.frame_samples
+        n = self._n_power = config.power_samples or config.frame_samples
         window = np.hanning(n + 1)[:-1]
         self._window = (window / np.sqrt(np.sum(window**2)))[:, None].astype(np.float32)
         hz = np.fft.rfftfreq(n, 1 / config.rate_hz)
         # One-sided power spectrum (Welch 1967): the sum over all bins is the mean square of the signal.
         inside = [(hz >= low) & (hz < high) for low, high in config.bands_hz]
         self._sums = np.array(inside, dtype=np.float32) * np.float32(2 / n)
+        self._rhythm = None
+        if config.rhythm is not None:
+            self._rhythm = Rhythm(config.rhythm, config.rate_hz, config.frame_samples)
         self._alpha = config.hop_samples / config.rate_hz / config.baseline_s
         self.reset()
 
@@ -67,16 +88,27 @@ class Bands:
             return []
         stacked = np.stack([frame.samples for frame in frames])
         stacked -= stacked.mean(axis=1, keepdims=True)
-        stacked *= self._window
-        spectrum = fft.rfft(stacked, axis=1)
-        power = self._sums @ (spectrum.real**2 + spectrum.imag**2)
-        log_powers = np.moveaxis(np.log10(power + _FLOOR_UV2), 1, 2)
+        rhythms = self._rhythms(stacked)
+        log_powers = self._log_powers(stacked[:, -self._n_power :])
         return [
-            Features(self._features(log_power, frame.good), frame.good, frame.end_s, frame.missing)
-            for log_power, frame in zip(log_powers, frames, strict=True)
+            Features(self._features(log_power, rhythm, frame.good), frame.good, frame.end_s, frame.missing)
+            for log_power, rhythm, frame in zip(log_powers, rhythms, frames, strict=True)
         ]
 
-    def _features(self, log_power: FloatArray, good: npt.NDArray[np.bool_]) -> FloatArray:
+    def _rhythms(self, frames: FloatArray) -> FloatArray:
+        """Return (n_frames, n_derivations, 1), or nothing along the last axis."""
+        if self._rhythm is None:
+            return np.empty((len(frames), frames.shape[2], 0), dtype=np.float32)
+        return self._rhythm.strengths(frames)[:, :, None]
+
+    def _log_powers(self, frames: FloatArray) -> FloatArray:
+        """Return (n_frames, n_derivations, n_bands), log10 µV²."""
+        spectrum = fft.rfft((frames - frames.mean(axis=1, keepdims=True)) * self._window, axis=1)
+        power = self._sums @ (spectrum.real**2 + spectrum.imag**2)
+        log_powers: FloatArray = np.moveaxis(np.log10(power + _FLOOR_UV2), 1, 2)
+        return log_powers
+
+    def _features(self, log_power: FloatArray, rhythm: FloatArray, good: npt.NDArray[np.bool_]) -> FloatArray:
         state = self._state
         state.steps = state.steps + good
         # A plain mean at first, an exponential one once it has seen a time constant's worth.
@@ -84,8 +116,10 @@ class Bands:
         moved = state.baseline + alpha * (log_power - state.baseline)
         state.baseline = np.where(good[:, None], moved, state.baseline)
         relative = log_power - state.baseline
+        if self._config.from_level and good.any():
+            log_power = log_power - state.baseline[good].mean()
         flag = np.ones((len(good), 1))
-        values = np.concatenate([log_power, relative, flag], axis=1) * good[:, None]
+        values = np.concatenate([log_power, relative, rhythm, flag], axis=1) * good[:, None]
         return values.astype(np.float32).ravel()
 
     def reset(self) -> None:

@@ -36,11 +36,21 @@ class CardFilters(_Section):
     notch_hz: tuple[float, ...] = ()
 
 
+class CardRhythm(_Section):
+    """What counts as a rhythm: the part of the spectrum, and the slowest and fastest repetition, in Hz."""
+
+    band_hz: tuple[Annotated[float, Field(gt=0)], float]
+    repeats_hz: tuple[Annotated[float, Field(gt=0)], float]
+
+
 class CardFeatures(_Section):
-    """What the network sees of a frame."""
+    """What the network sees of a frame; a card without ``power_samples`` takes the powers from all of it."""
 
     bands_hz: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)]
     baseline_s: Annotated[float, Field(gt=0)]
+    power_samples: Annotated[int, Field(gt=0)] | None = None
+    rhythm: CardRhythm | None = None
+    from_level: bool = False
 
 
 class CardDecision(_Section):
@@ -116,10 +126,23 @@ class Card(_Section):
             )
         if self.min_derivations > len(self.derivations):
             raise ValueError(f"min_derivations {self.min_derivations}: {self.montage} has {len(self.derivations)}")
-        for low, high in self.features.bands_hz:
-            if not 0 <= low < high <= self.rate_hz / 2:
-                raise ValueError(f"band {low:g} to {high:g} Hz: expected 0 <= low < high <= {self.rate_hz / 2:g} Hz")
+        self._features_fit()
         return self
+
+    def _features_fit(self) -> None:
+        nyquist, frame_s = self.rate_hz / 2, self.frame_samples / self.rate_hz
+        rhythm, power_samples = self.features.rhythm, self.features.power_samples
+        for low, high in (*self.features.bands_hz, *([rhythm.band_hz] if rhythm else [])):
+            if not 0 <= low < high <= nyquist:
+                raise ValueError(f"band {low:g} to {high:g} Hz: expected 0 <= low < high <= {nyquist:g} Hz")
+        if power_samples is not None and power_samples > self.frame_samples:
+            raise ValueError(f"power_samples {power_samples}: the frame has {self.frame_samples}")
+        if rhythm and not 1.5 / frame_s <= rhythm.repeats_hz[0] < rhythm.repeats_hz[1] <= nyquist:
+            slowest, fastest = rhythm.repeats_hz
+            raise ValueError(
+                f"a rhythm that repeats {slowest:g} to {fastest:g} times a second: in frames of {frame_s:g} s expected "
+                f"{1.5 / frame_s:g} <= slowest < fastest <= {nyquist:g}"
+            )
 
     @property
     def step_s(self) -> float:
@@ -218,7 +241,7 @@ def _explain(error: ErrorDetails) -> str:
     """Return which key is wrong and why; for a key that does not exist, the nearest that does."""
     where = ".".join(map(str, error["loc"])) or "card"
     if error["type"] == "extra_forbidden":
-        sections = (Card, CardFilters, CardFeatures, CardDecision, CardData)
+        sections = (Card, CardFilters, CardFeatures, CardRhythm, CardDecision, CardData)
         known = [key for section in sections for key in section.model_fields]
         return f"{where}: there is no such key{nearest(str(error['loc'][-1]), known)}"
     return f"{where}: {error['msg']}"

@@ -15,15 +15,17 @@ Augment = Callable[[FloatArray, np.random.Generator], FloatArray]
 def augment_of(card: Card, per_derivation: int) -> Augment:
     """Return what changes a sequence each time that it is met: its loudness, and which derivations are there.
 
-    A gain of g adds 2 log10(g) to the absolute log powers and nothing to the relative ones.
+    A gain of g adds 2 log10(g) to the absolute log powers and nothing to the relative ones, nor to those that count
+    from the level, which it moves too.
     """
-    n_bands, n = (per_derivation - 1) // 2, len(card.derivations)
+    widest = 0.0 if card.features.from_level else np.log10(2.0)
+    n_bands, n = len(card.features.bands_hz), len(card.derivations)
     groups = [np.arange(0, 4), np.arange(4, 8), np.arange(8, 12), np.arange(12, 16), np.array([19, 20, 21])]
 
     def augment(values: FloatArray, rng: np.random.Generator) -> FloatArray:
         changed = values.reshape(len(values), n, per_derivation).copy()
         flag = changed[:, :, -1:]
-        gain = rng.uniform(np.log10(0.5), np.log10(2.0)) + rng.normal(0, 0.05, (1, n, 1))
+        gain = rng.uniform(-widest, widest) + rng.normal(0, 0.05, (1, n, 1))
         tilt = rng.normal(0, 0.1) * np.linspace(-1, 1, n_bands)
         changed[:, :, :n_bands] += ((2 * gain + tilt) * flag).astype(np.float32)
         gone = rng.random(n) < rng.choice([0.0, 0.1, 0.4])

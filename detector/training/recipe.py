@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from detector.errors import UsageError, nearest
-from detector.network.bundle import FORMAT, Card, CardDecision, CardFeatures, CardFilters
+from detector.network.bundle import FORMAT, Card, CardDecision, CardFeatures, CardFilters, CardRhythm
 from detector.training.clips import MONTAGE
 
 
@@ -20,8 +20,14 @@ class Recipe:
     ----------
     frame_samples
         Frame length at 256 Hz; the hop is 128, half a second.
+    power_samples
+        The newest part of a frame that the band powers are taken from; the rhythm needs all of it.
     baseline_s
         Time constant of the features' slow baseline.
+    rhythm_band_hz, rhythm_repeats_hz
+        See `detector.conditioning.rhythm`.
+    from_level
+        See `detector.conditioning.bands`.
     members
         Networks that are trained side by side and averaged; each has random weights of its own.
     channel_units, recurrent_units
@@ -47,11 +53,15 @@ class Recipe:
         Different compositions of the sessions that the passes take turns in.
     """
 
-    frame_samples: int = 256
+    frame_samples: int = 512
+    power_samples: int = 256
     bands_hz: tuple[tuple[float, float], ...] = (
         (0.5, 2.0), (2.0, 4.0), (4.0, 6.0), (6.0, 8.0), (8.0, 12.0), (12.0, 18.0), (18.0, 25.0), (25.0, 40.0),
     )  # fmt: skip
     baseline_s: float = 120.0
+    rhythm_band_hz: tuple[float, float] = (1.0, 12.0)
+    rhythm_repeats_hz: tuple[float, float] = (1.5, 10.0)
+    from_level: bool = False
     members: int = 5
     channel_units: int = 24
     recurrent_units: int = 32
@@ -120,7 +130,13 @@ def card_of(recipe: Recipe) -> Card:
         hop_samples=128,
         files={},
         filters=CardFilters(highpass_hz=0.5, clip_uv=2000.0),
-        features=CardFeatures(bands_hz=recipe.bands_hz, baseline_s=recipe.baseline_s),
+        features=CardFeatures(
+            bands_hz=recipe.bands_hz,
+            baseline_s=recipe.baseline_s,
+            power_samples=recipe.power_samples,
+            rhythm=CardRhythm(band_hz=recipe.rhythm_band_hz, repeats_hz=recipe.rhythm_repeats_hz),
+            from_level=recipe.from_level,
+        ),
         decision=CardDecision(
             smoothing_s=2.0,
             onset_threshold=0.6,

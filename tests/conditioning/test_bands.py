@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from detector.conditioning.bands import Bands, BandsConfig
+from detector.conditioning.rhythm import Rhythm, RhythmConfig
 from detector.messages import BoolArray, FloatArray, Frame
 from tests.signals import noise
 
@@ -92,3 +95,46 @@ def test_good_time_and_missing_go_through() -> None:
     assert (out.good is good, out.end_s, out.missing) == (True, 7.5, 2)
     assert Bands(CONFIG).process([]) == []
     assert len(out.values) == CONFIG.n_features
+
+
+def test_the_rhythm_comes_between_the_powers_and_the_flag() -> None:
+    rhythm = RhythmConfig((1.0, 12.0), (1.5, 10.0))
+    config = replace(CONFIG, rhythm=rhythm)
+    assert config.per_derivation == CONFIG.per_derivation + 1
+    made = frames(noise(256 * 20, 2) + sine(4, 30, 20), np.array([True, False]))
+    found = np.stack([f.values for f in Bands(config).process(made)]).reshape(len(made), 2, -1)
+    np.testing.assert_allclose(np.delete(found, 6, axis=2), run(made), atol=1e-6)
+    alone = Rhythm(rhythm, 256.0, 512).strengths(np.stack([frame.samples for frame in made]))
+    assert (alone > 0.05).all()
+    np.testing.assert_allclose(found[:, 0, 6], alone[:, 0], atol=1e-3)
+    assert (found[:, 1, 6] == 0).all()
+
+
+def test_powers_of_the_newest_samples_are_those_of_shorter_frames() -> None:
+    made = frames(noise(256 * 20, 2))
+    newest = [replace(frame, samples=frame.samples[-256:]) for frame in made]
+    found = [f.values for f in Bands(replace(CONFIG, power_samples=256)).process(made)]
+    expected = [f.values for f in Bands(replace(CONFIG, frame_samples=256)).process(newest)]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_counted_from_the_level_the_gain_is_no_matter() -> None:
+    config = replace(CONFIG, from_level=True)
+
+    def values(gain: float) -> FloatArray:
+        made = frames(gain * (noise(256 * 20, 2) + sine(6, 30, 20)))
+        return np.stack([f.values for f in Bands(config).process(made)]).reshape(len(made), 2, -1)
+
+    np.testing.assert_allclose(values(0.5), values(1.0), atol=1e-3)
+    plain = run(frames(noise(256 * 20, 2) + sine(6, 30, 20)))
+    # One frame is its own baseline, so the first level is the mean of its powers.
+    np.testing.assert_allclose(values(1.0)[0, :, :3], plain[0, :, :3] - plain[0, :, :3].mean(), atol=1e-4)
+    np.testing.assert_allclose(values(1.0)[:, :, 3:], plain[:, :, 3:], atol=1e-6)
+
+
+def test_a_bad_derivation_does_not_move_the_level() -> None:
+    loud = np.column_stack([sine(6, 30, 10)[:, 0], sine(6, 900, 10)[:, 0]])
+    config = replace(CONFIG, from_level=True)
+    one = Bands(config).process(frames(loud, np.array([True, False])))
+    both = Bands(config).process(frames(sine(6, 30, 10), np.array([True, False])))
+    np.testing.assert_allclose([f.values for f in one], [f.values for f in both], atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from detector.conditioning.framer import Framer, FramerConfig
 from detector.conditioning.montage import MONTAGES, Montage, MontageConfig
 from detector.conditioning.quality import Quality, QualityConfig
 from detector.conditioning.resampler import Resampler, ResamplerConfig
+from detector.conditioning.rhythm import RhythmConfig
 from detector.decision import Decision, DecisionConfig
 from detector.messages import Chunk, Event, Features, Frame, Gap, Probability, Reset, SessionReset, Status
 from detector.network.bundle import Bundle
@@ -102,6 +103,7 @@ def _pipeline(bundle: Bundle) -> Pipeline:
 
 
 _DECISION = DecisionConfig(1.0, 2.0, 0.7, 0.4, 2.0, 3.0, 5.0, 6.0, min_good=16, poor_seizure_s=8.0)
+_BANDS = BandsConfig(256.0, 512, 128, 22, ((1.0, 4.0), (4.0, 8.0)), 60.0)
 STAGES: dict[str, Case] = {
     "montage": Case(lambda _: Montage(MontageConfig("chb-mit-22", 22), describe(CHB)), _chunk, "chunks"),
     "quality": Case(lambda _: Quality(QualityConfig(256.0, 22)), _chunk, "chunks"),
@@ -110,7 +112,12 @@ STAGES: dict[str, Case] = {
     "resampler-512": Case(lambda _: Resampler(ResamplerConfig(512.0, 256.0)), _finite, "chunks"),
     "resampler-same": Case(lambda _: Resampler(ResamplerConfig(256.0, 256.0)), _finite, "chunks"),
     "framer": Case(lambda _: Framer(FramerConfig(512, 128)), _finite, "chunks"),
-    "bands": Case(lambda _: Bands(BandsConfig(256.0, 512, 128, 22, ((1.0, 4.0), (4.0, 8.0)), 60.0)), _frames, "list"),
+    "bands": Case(lambda _: Bands(_BANDS), _frames, "list"),
+    "bands-rhythm": Case(
+        lambda _: Bands(replace(_BANDS, power_samples=256, rhythm=RhythmConfig((1.0, 12.0), (1.5, 10.0)))),
+        _frames,
+        "list",
+    ),
     "keras-lstm": Case(KerasLstm, _features, "list"),
     "decision": Case(lambda _: Decision(_DECISION), _probabilities, "each", gaps=True),
     "conditioning": Case(lambda b: Conditioning(b.card, describe(CHB)), _chunk, "chunks", gaps=True),

@@ -8,6 +8,7 @@ import pytest
 
 from detector.errors import BundleError
 from detector.network.bundle import DEFAULT_BUNDLE, installed_bundles, load_bundle, require_causal, sha256_of
+from detector.pipeline import bands_config
 from tests.bundles import make_bundle, write_card
 
 
@@ -89,6 +90,11 @@ def test_a_card_without_the_network_is_refused(tmp_path: Path) -> None:
     assert "[files] names no model.keras" in refusal(path)
 
 
+def _rhythm(band: str = "[1.0, 12.0]", repeats: str = "[1.5, 10.0]") -> str:
+    """Return the lines of a rhythm, and of the section that follows it in the card."""
+    return f"[features.rhythm]\nband_hz = {band}\nrepeats_hz = {repeats}\n[decision]"
+
+
 @pytest.mark.parametrize(
     ("begins", "line", "said"),
     [
@@ -101,6 +107,10 @@ def test_a_card_without_the_network_is_refused(tmp_path: Path) -> None:
         ("bands_hz", "bands_hz = [[8.0, 4.0]]", "band 8 to 4 Hz: expected 0 <= low < high <= 128 Hz"),
         ("bands_hz", "bands_hz = [[8.0, 400.0]]", "band 8 to 400 Hz"),
         ("bands_hz", "bands_hz = []", "features.bands_hz"),
+        ("baseline_s", "baseline_s = 9.0\npower_samples = 513", "power_samples 513: the frame has 512"),
+        ("[decision]", _rhythm(band="[12.0, 1.0]"), "band 12 to 1 Hz"),
+        ("[decision]", _rhythm(repeats="[0.5, 10.0]"), "in frames of 2 s expected 0.75 <= slowest < fastest <= 128"),
+        ("[decision]", _rhythm(repeats="[10.0, 2.0]"), "a rhythm that repeats 10 to 2 times a second"),
         ("offset_threshold", "offset_threshold = 0.7", "offset_threshold 0.7 is above onset_threshold 0.6"),
         ("onset_threshold", "onset_threshold = nan", "decision.onset_threshold: Input should be a finite number"),
         ("format", "format = 2", "format: Input should be 1"),
@@ -116,6 +126,17 @@ def test_a_wrong_card_is_refused_with_the_key_and_what_was_expected(
     message = refusal(path)
     assert message.startswith(f"{path / 'card.toml'}: ")
     assert said in message
+
+
+def test_a_card_without_rhythm_asks_for_band_powers_of_the_whole_frame(tmp_path: Path) -> None:
+    card = load_bundle(str(made(tmp_path))).card
+    assert (card.features.power_samples, card.features.rhythm) == (None, None)
+    assert bands_config(card).per_derivation == 2 * len(card.features.bands_hz) + 1
+
+
+def test_a_card_with_rhythm_asks_for_one_feature_more(tmp_path: Path) -> None:
+    card = load_bundle(str(make_bundle(tmp_path, model=NoNetwork(), changes={"[decision]": _rhythm()}))).card
+    assert bands_config(card).per_derivation == 2 * len(card.features.bands_hz) + 2
 
 
 def test_a_card_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from detector.training.recipe import Recipe, card_of, changed
 
 
 def test_departures_from_the_recipe_reach_the_card() -> None:
-    recipe = changed(Recipe(), ["frame_samples=512", "baseline_s=60", "bands_hz=((1.0, 4.0), (4.0, 8.0))"])
+    recipe = changed(Recipe(), ["frame_samples=1024", "baseline_s=60", "bands_hz=((1.0, 4.0), (4.0, 8.0))"])
     card = card_of(recipe)
-    assert (card.frame_samples, card.features.baseline_s) == (512, 60.0)
-    assert bands_config(card).per_derivation == 5
+    assert (card.frame_samples, card.features.baseline_s) == (1024, 60.0)
+    assert bands_config(card).per_derivation == 6
     assert decision_config(card).step_s == 0.5
 
 
