@@ -92,6 +92,12 @@ def verify(bundles: tuple[str, ...]) -> None:
 
 
 def _try(bundle: Bundle) -> None:
+    """Load the network as whoever serves it would; raises BundleError."""
+    if bundle.card.direction == "bidirectional":
+        from detector.network.keras_review import KerasReview
+
+        KerasReview(bundle)
+        return
     from detector.network.keras_lstm import KerasLstm
 
     KerasLstm(bundle)
