@@ -69,6 +69,11 @@ def test_what_lies_outside_the_band_does_not_count(hz: float) -> None:
     assert strength(samples + sine(hz, 500)) == pytest.approx(strength(samples), abs=0.01)
 
 
+def test_what_repeats_less_often_than_the_range_is_no_rhythm() -> None:
+    """Its autocorrelation is high at both ends of the range, and neither end is a peak."""
+    assert strength(sine(1.2, 500)) == 0
+
+
 def test_a_flat_frame_has_none() -> None:
     assert strength(np.zeros(512, dtype=np.float32)) == 0
     assert strength(np.full(512, 300, dtype=np.float32)) < 0.05
