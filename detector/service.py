@@ -246,6 +246,7 @@ class Service:
 def _identity(loaded: Loaded) -> OutletIdentity:
     """Return who the outlets say they are; raises ConfigError where the model and the outlets do not go together."""
     config, card = loaded.config, loaded.bundle.card
+    seen_samples = card.features.power_samples or card.frame_samples
     return OutletIdentity(
         bed=config.bed.name,
         step_s=card.step_s,
@@ -256,7 +257,7 @@ def _identity(loaded: Loaded) -> OutletIdentity:
         source_name=config.source.name,
         source_id=config.source.source_id,
         source_hostname=config.source.hostname,
-        algorithmic_delay_s=card.frame_samples / 2 / card.rate_hz + loaded.decision.smoothing_s,
+        algorithmic_delay_s=seen_samples / 2 / card.rate_hz + loaded.decision.smoothing_s,
         detail=config.outlets.detail,
         codes=config.outlets.codes,
         repeat_hz=config.outlets.repeat_hz,

@@ -113,6 +113,11 @@ def _told(bundle: Bundle) -> Iterator[str]:
         f"  signal     {card.rate_hz:g} Hz, frames of {card.frame_samples / card.rate_hz:g} s, "
         f"a step every {card.step_s:g} s"
     )
+    bands = ", ".join(f"{low:g}-{high:g}" for low, high in card.features.bands_hz)
+    yield f"  features   power in {bands} Hz, absolute and relative to a baseline of {card.features.baseline_s:g} s"
+    if card.features.rhythm is not None:
+        slowest, fastest = card.features.rhythm.repeats_hz
+        yield f"             rhythm that repeats {slowest:g} to {fastest:g} times a second"
     yield "decision"
     for key, value in card.decision.model_dump().items():
         yield f"  {key:18} {value:g}"
