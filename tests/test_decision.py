@@ -104,6 +104,10 @@ def test_the_peak_is_the_highest_of_this_seizure_only() -> None:
     assert [e.peak_probability for e in events(run(PLAIN, [*WARM, *one, *two]))] == [0.7, 0.95, 0.7, 0.7]
 
 
+def test_the_peak_before_a_poor_stretch_is_not_of_the_seizure_after_it() -> None:
+    assert [e.peak_probability for e in events(run(PLAIN, [*WARM, 0.95, None, 0.7, 0.7, 0.7]))] == [0.7]
+
+
 @pytest.mark.parametrize("jitter_s", [-0.45, 0.45])
 def test_less_than_half_a_step_of_jitter_decides_nothing(jitter_s: float) -> None:
     values = [*WARM, 0.9, 0.9, 0.9, *[0.1] * 5]
@@ -168,6 +172,12 @@ def test_a_seizure_outlasts_a_short_poor_stretch_and_not_a_long_one() -> None:
     assert events(said)[1] == Event(1, 105.0, 108.0, None, 0.9, Outcome.UNKNOWN)
 
 
+def test_poor_stretches_with_a_good_signal_between_do_not_add_up() -> None:
+    said = run(PLAIN, [*WARM, 0.9, 0.9, 0.9, *[None, None, None, 0.9] * 5])
+    assert [e.outcome for e in events(said)] == [Outcome.ONGOING]
+    assert states(said)[-1] is State.SEIZURE
+
+
 def test_the_probability_is_nan_in_warm_up_and_while_poor() -> None:
     said = [x for x in run(PLAIN, [*WARM, None, 0.5]) if isinstance(x, Status)]
     assert [math.isnan(x.probability) for x in said] == [True] * 5 + [False, True, False]
@@ -195,6 +205,30 @@ def test_a_clock_that_jumps_back_does_not_silence_the_next_seizure(reason: Reset
     assert all(x.burden < 0.1 for x in said if isinstance(x, Status))
 
 
+@pytest.mark.parametrize("reason", [Reset.NEW_STREAM, Reset.CLOCK, Reset.BACKWARDS])
+def test_times_of_another_clock_silence_nobody_and_are_no_burden(reason: Reset) -> None:
+    decision = Decision(replace(PLAIN, refractory_s=60.0))
+    for i, value in enumerate([*WARM, 0.9, 0.9, 0.9, *[0.1] * 4]):
+        decision.process(probability(100.0 + i, value))
+    decision.process(gap(reason))
+    later = [x for i in range(12) for x in decision.process(probability(115.0 + i, 0.9 if i > 5 else 0.0))]
+    assert [x.burden for x in later if isinstance(x, Status)][:6] == [0.0] * 6
+    assert [e.declared_s for e in events(later)] == [123.0]
+
+
+def test_stamps_that_go_back_without_a_gap_begin_a_session() -> None:
+    decision = Decision(PLAIN)
+    for i, value in enumerate([*WARM, 0.9, 0.9, 0.9]):
+        decision.process(probability(200.0 + i, value))
+    ended, boundary, status = decision.process(probability(50.0, 0.9))
+    assert isinstance(ended, Event)
+    assert ended.outcome is Outcome.UNKNOWN
+    assert isinstance(boundary, SessionReset)
+    assert boundary.reason is Reset.BACKWARDS
+    assert isinstance(status, Status)
+    assert status.cause is Cause.WARMUP
+
+
 def test_the_burden_is_the_ictal_share_of_the_last_five_minutes() -> None:
     said = run(PLAIN, [*WARM, *[0.9] * 62, *[0.0] * 350])
     burden = [x.burden for x in said if isinstance(x, Status)]
@@ -203,6 +237,13 @@ def test_the_burden_is_the_ictal_share_of_the_last_five_minutes() -> None:
     assert max(burden) == pytest.approx(ictal / BURDEN_S)
     assert burden[-1] == 0.0
     assert max(x.burden for x in run(PLAIN, [*WARM, *[0.9] * 700]) if isinstance(x, Status)) == 1.0
+
+
+def test_the_burden_forgets_a_step_after_exactly_five_minutes() -> None:
+    burden = [x.burden for x in run(PLAIN, [*WARM, *[0.9] * 62, *[0.0] * 350]) if isinstance(x, Status)]
+    first = next(i for i, share in enumerate(burden) if share)
+    assert burden[first + 299] == pytest.approx(63 / 300)
+    assert burden[first + 300] == pytest.approx(62 / 300)
 
 
 def test_a_decision_that_takes_the_place_of_another_keeps_its_counts_and_burden() -> None:

@@ -23,6 +23,7 @@ class Recorder:
         self.markers: list[tuple[str, float]] = []
         self.statuses: list[tuple[Status, float]] = []
         self.codes: list[State] = []
+        self.code_stamps: list[float] = []
         self.events: list[Event] = []
 
     def push_marker(self, text: str, time_s: float) -> None:
@@ -30,6 +31,7 @@ class Recorder:
 
     def push_code(self, state: State, time_s: float) -> None:
         self.codes.append(state)
+        self.code_stamps.append(time_s)
 
     def push_status(self, status: Status, input_age_s: float) -> None:
         self.statuses.append((status, input_age_s))
@@ -66,6 +68,18 @@ def test_a_state_is_marked_once_when_it_is_entered_with_its_sample_time(monitor:
     assert said.markers[2:] == [("non-seizure", 101)]
     assert said.codes == [State.NOT_MONITORING, State.NON_SEIZURE]
     assert [s.time_s for s, _ in said.statuses[1:]] == [101, 101.5, 102, 102.5]
+
+
+def test_a_code_has_the_stamp_of_its_marker(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(_status(99.0, State.SEIZURE), 101.0)  # older than what was said last
+    assert said.code_stamps[-1] == said.markers[-1][1] == 100.0
+
+
+def test_the_age_of_the_input_is_told(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(_status(101.0), 101.3)
+    assert said.statuses[-1][1] == pytest.approx(0.3)
+    monitor.tick(102.6, newest_s=101.4, cause=Cause.LOST)
+    assert said.statuses[-1][1] == pytest.approx(1.2)
 
 
 def test_non_seizure_on_stale_input_is_said_to_be_not_monitoring(monitor: Monitor, said: Recorder) -> None:
@@ -127,6 +141,17 @@ def test_the_cause_of_the_source_is_said_at_once(monitor: Monitor, said: Recorde
     assert said.markers[-1][0] == "not-monitoring/lost"
 
 
+def test_what_is_not_watched_has_no_good_channels(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(_status(101.0), 101.0)
+    monitor.tick(101.2, 101.1, Cause.LOST)
+    assert [status.good_channels for status, _ in said.statuses[-2:]] == [22, 0]
+
+
+def test_a_stream_without_a_sample_yet_is_warming_up_and_not_stale(monitor: Monitor, said: Recorder) -> None:
+    monitor.tick(100.5, math.nan, None)
+    assert said.markers[-1][0] == "not-monitoring/warmup"
+
+
 def test_the_status_is_never_silent_for_a_second(monitor: Monitor, said: Recorder) -> None:
     for k in range(200):
         now = 101 + k * 0.2
@@ -136,10 +161,47 @@ def test_the_status_is_never_silent_for_a_second(monitor: Monitor, said: Recorde
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.0
 
 
+def test_the_status_is_repeated_while_fresh_input_completes_no_step(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(_status(101.0), 101.0)
+    for k in range(1, 51):
+        monitor.tick(101 + k * 0.1, newest_s=101 + k * 0.1, cause=None)
+    times = [status.time_s for status, _ in said.statuses[1:]]
+    assert [status.state for status, _ in said.statuses[1:]] == [State.NON_SEIZURE] * len(times)
+    assert times[-1] > 105
+    assert max(b - a for a, b in itertools.pairwise(times)) <= 2 * STEP_S + 0.11
+
+
 def test_a_session_that_ends_takes_its_state_with_it(monitor: Monitor, said: Recorder) -> None:
     monitor.take(_status(101.0), 101.0)
     monitor.take(SessionReset(101.0, Reset.GAP), 101.1)
     assert [text for text, _ in said.markers[-2:]] == ["session-reset/gap", "not-monitoring/warmup"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        (Reset.LOST, "lost"),
+        (Reset.RATE, "refused"),
+        (Reset.FAULT, "fault"),
+        (Reset.END, "stopping"),
+        (Reset.RELOAD, "starting"),
+        (Reset.OPERATOR, "warmup"),
+        (Reset.RECONNECT, "warmup"),
+    ],
+)
+def test_behind_each_boundary_stands_why_nothing_is_watched(
+    reason: Reset, cause: str, monitor: Monitor, said: Recorder
+) -> None:
+    monitor.take(_status(101.0), 101.0)
+    monitor.take(SessionReset(101.0, reason), 101.1)
+    assert [text for text, _ in said.markers[-2:]] == [f"session-reset/{reason}", f"not-monitoring/{cause}"]
+
+
+def test_a_boundary_has_its_sample_time_or_now_where_it_has_none(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(SessionReset(100.7, Reset.GAP), 101.3)
+    assert said.markers[-1] == ("session-reset/gap", 100.7)
+    monitor.take(SessionReset(math.nan, Reset.NEW_STREAM), 101.4)
+    assert said.markers[-1] == ("session-reset/new-stream", 101.4)
 
 
 def test_stopping_says_so_last(monitor: Monitor, said: Recorder) -> None:
