@@ -12,6 +12,7 @@ from detector.source.ledger import Ledger, Segment
 
 RATE = 256.0
 STAMPS = 1000 + np.arange(60 * 256) / RATE
+LATE = STAMPS + np.repeat(np.random.default_rng(1).exponential(0.004, len(STAMPS) // 32), 32)  # pushed late by some ms
 
 
 def _run(stamps: TimeArray, chunk: int = 32, silent_s: float = 0.1) -> tuple[list[Segment], Ledger]:
@@ -72,9 +73,7 @@ def test_every_lost_sample_of_an_exact_source_is_counted_for_any_chunking(
 
 
 def test_late_pushes_are_not_taken_for_losses() -> None:
-    rng = np.random.default_rng(1)
-    late = STAMPS + np.repeat(rng.exponential(0.004, len(STAMPS) // 32), 32)
-    segments, ledger = _run(late)
+    segments, ledger = _run(LATE)
     assert ledger.jittery
     # Until the first late push is made up for, it looks like lost samples: once, and in the first second.
     assert len(_losses(segments)) <= 2
@@ -82,13 +81,26 @@ def test_late_pushes_are_not_taken_for_losses() -> None:
 
 
 def test_a_lasting_loss_shows_through_the_jitter_within_two_seconds() -> None:
-    rng = np.random.default_rng(1)
-    late = STAMPS + np.repeat(rng.exponential(0.004, len(STAMPS) // 32), 32)
-    segments, _ = _run(np.delete(late, slice(7000, 7060)))
+    segments, _ = _run(np.delete(LATE, slice(7000, 7060)))
     gaps = [s.gap for s in segments if s.gap and s.gap.start_s > STAMPS[256]]
     assert len(gaps) == 1
     assert gaps[0].missing == pytest.approx(60, abs=4)
     assert gaps[0].end_s - STAMPS[7000] < 2.5
+
+
+def test_a_hole_of_half_a_second_is_a_gap_at_once_where_stamps_jitter() -> None:
+    segments, _ = _run(np.delete(LATE, slice(7008, 7008 + 256)))
+    [gap] = [s.gap for s in segments if s.gap and s.gap.start_s > STAMPS[256]]
+    assert gap.reason is Reset.GAP
+    assert gap.end_s == LATE[7008 + 256]
+    assert gap.missing == pytest.approx(256, abs=6)
+
+
+def test_a_push_that_is_late_by_a_fifth_of_a_second_now_and_then_is_no_loss() -> None:
+    held_up = np.random.default_rng(1).random(len(STAMPS) // 32) < 0.2
+    segments, ledger = _run(STAMPS + np.repeat(held_up, 32) * 0.2)
+    assert ledger.jittery
+    assert not [s for s in segments if (s.gap or s.filled) and s.stamps[0] > STAMPS[1024]]
 
 
 def test_bursts_stamped_on_arrival_cost_one_reset_and_then_are_understood() -> None:
@@ -105,10 +117,32 @@ def test_stamps_that_go_back_are_a_boundary() -> None:
     assert _losses(segments) == [(Reset.BACKWARDS, 0)]
 
 
+def test_stamps_that_go_back_are_a_boundary_where_they_jitter_too() -> None:
+    late = LATE.copy()
+    late[7008:] -= 1
+    segments, _ = _run(late)
+    assert [s.gap.reason for s in segments if s.gap and s.gap.end_s > STAMPS[512]] == [Reset.BACKWARDS]
+
+
+def test_a_stamp_that_is_early_by_most_of_a_period_costs_no_sample() -> None:
+    stamps = STAMPS.copy()
+    stamps[3000:] -= 0.7 / RATE
+    segments, ledger = _run(stamps)
+    assert sum(s.stop - s.start for s in segments) == len(STAMPS)
+    assert ledger.doubled == 0
+
+
 def test_a_sample_that_comes_twice_is_left_out_and_counted() -> None:
     segments, ledger = _run(np.insert(STAMPS, 3000, STAMPS[2999]))
     assert np.array_equal(np.concatenate([s.stamps for s in segments]), STAMPS)
     assert ledger.doubled == 1
+
+
+def test_a_loss_of_long_ago_does_not_make_a_doubled_sample_a_late_push() -> None:
+    stamps = np.delete(np.insert(STAMPS, 8000, STAMPS[7999]), slice(2000, 2003))
+    segments, ledger = _run(stamps)
+    assert (ledger.doubled, ledger.jittery) == (1, False)
+    assert _losses(segments) == [3]
 
 
 @pytest.mark.parametrize("jump_s", [600, 200000])
@@ -225,10 +259,20 @@ def test_a_sender_that_was_held_up_once_is_not_refused_for_its_rate(held_up_s: f
 
 @pytest.mark.parametrize("chunk", [7, 128])
 @pytest.mark.parametrize("block", [1, 32])
-def test_a_rate_that_is_three_percent_off_is_never_right_and_wrong_in_the_end(block: int, chunk: int) -> None:
-    stamps = _pushed_in_blocks(1000 + np.arange(60 * 256) / RATE * 1.03, block)
+@pytest.mark.parametrize("factor", [0.97, 1.03])
+def test_a_rate_that_is_three_percent_off_is_never_right_and_wrong_in_the_end(
+    factor: float, block: int, chunk: int
+) -> None:
+    stamps = _pushed_in_blocks(1000 + np.arange(60 * 256) / (RATE * factor), block)
     ledger = Ledger(RATE, max_filled=3)
     for start in range(0, len(stamps), chunk):
         ledger.process(stamps[start : start + chunk], 0.0, 0.1)
         assert not ledger.rate_is_right
-    assert ledger.wrong_rate_hz == pytest.approx(RATE / 1.03, rel=0.005)
+    assert ledger.wrong_rate_hz == pytest.approx(RATE * factor, rel=0.005)
+
+
+@pytest.mark.parametrize("factor", [0.985, 1.015])
+def test_a_rate_that_is_off_by_less_than_two_percent_is_right(factor: float) -> None:
+    _, ledger = _run(1000 + np.arange(60 * 256) / (RATE * factor))
+    assert ledger.rate_is_right
+    assert ledger.wrong_rate_hz is None

@@ -31,6 +31,29 @@ def test_a_measured_correction_is_used() -> None:
     correction.stop()
 
 
+def test_the_first_samples_have_the_first_measurement() -> None:
+    class Slow(Inlet):
+        def time_correction(self, timeout: float) -> float:
+            threading.Event().wait(0.2)
+            return super().time_correction(timeout)
+
+    correction = TimeCorrection(Slow(12.5))
+    assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5
+    correction.stop()
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("liblsl")])
+def test_a_measurement_that_fails_is_tried_again(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.source.lsl_correction._TIMEOUT_S", 0.05)
+    monkeypatch.setattr("detector.source.lsl_correction._EVERY_S", 0.01)
+    inlet = Inlet(error)
+    correction = TimeCorrection(inlet)
+    inlet.answer = 12.5
+    assert correction._known.wait(10)
+    assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5
+    correction.stop()
+
+
 def test_arrival_stands_in_where_the_clock_cannot_be_measured(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -57,6 +80,24 @@ def test_after_a_jump_of_the_remote_clock_the_old_measurement_is_doubted() -> No
     assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5
     correction.clock_jumped()
     assert correction.value(newest_stamp=200100.0, arrived_s=113.6) == pytest.approx(-199986.4)
+    correction.stop()
+
+
+def test_after_a_jump_backwards_the_old_measurement_is_not_believed_again() -> None:
+    correction = TimeCorrection(Inlet(12.5))
+    assert correction.value(newest_stamp=300_000.0, arrived_s=300_012.6) == 12.5
+    correction.clock_jumped()
+    # Not measured anew yet: what was measured before makes these stamps very old.
+    for second in range(3):
+        assert correction.value(100.0 + second, 300_013.6 + second) == pytest.approx(299_913.6)
+    correction.stop()
+
+
+def test_what_is_known_of_the_correction_is_what_was_applied() -> None:
+    correction = TimeCorrection(Inlet(12.5))
+    assert correction.known == 12.5, "before any samples it is what was measured"
+    correction.value(newest_stamp=200_100.0, arrived_s=112.6)
+    assert correction.known == pytest.approx(-199_987.4)
     correction.stop()
 
 

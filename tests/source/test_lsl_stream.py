@@ -11,21 +11,21 @@ import pytest
 
 from detector.config import make_config
 from detector.messages import Chunk, Gap, Reset
-from detector.source.lsl_stream import Stream
+from detector.source.lsl_stream import MAX_BLOCK_S, Stream
 
 RATE = 256.0
-CONFIG = make_config({"bed": {"name": "b"}, "source": {"source_id": "s"}}).source
+CHANNELS = (("a", "uV"), ("b", "uV"))
 
 
 class Inlet:
     """Hands out chunks; what is an exception is raised."""
 
-    def __init__(self, chunks: list[Any]) -> None:
-        self.chunks = chunks
+    def __init__(self, chunks: list[Any], info: pylsl.StreamInfo) -> None:
+        self.chunks, self._info = chunks, info
         self.correction = 0.0
 
     def info(self, timeout: float) -> pylsl.StreamInfo:
-        return _info()
+        return self._info
 
     def open_stream(self, timeout: float) -> None: ...
 
@@ -39,20 +39,27 @@ class Inlet:
         return np.ones((len(chunk), 2), dtype=np.float32), np.asarray(chunk)
 
 
-def _info() -> pylsl.StreamInfo:
-    info = pylsl.StreamInfo("amp", "EEG", 2, RATE, "float32", "s")
+def _info(labels_and_units: tuple[tuple[str, str], ...]) -> pylsl.StreamInfo:
+    info = pylsl.StreamInfo("amp", "EEG", len(labels_and_units), RATE, "float32", "s")
     channels = info.desc().append_child("channels")
-    for label in ("a", "b"):
+    for label, unit in labels_and_units:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
-        channel.append_child_value("unit", "uV")
+        channel.append_child_value("unit", unit)
     return info
 
 
-def _stream(monkeypatch: pytest.MonkeyPatch, chunks: list[Any]) -> tuple[Stream, Inlet]:
-    inlet = Inlet(chunks)
+def _stream(
+    monkeypatch: pytest.MonkeyPatch,
+    chunks: list[Any],
+    channels: tuple[tuple[str, str], ...] = CHANNELS,
+    **source: object,
+) -> tuple[Stream, Inlet]:
+    info = _info(channels)
+    inlet = Inlet(chunks, info)
     monkeypatch.setattr("detector.source.lsl_stream.pylsl.StreamInlet", lambda *_, **__: inlet)
-    return Stream(_info(), CONFIG), inlet
+    config = make_config({"bed": {"name": "b"}, "source": {"source_id": "s", **source}}).source
+    return Stream(info, config), inlet
 
 
 def _stamps(n: int, start_s: float | None = None) -> Any:
@@ -96,6 +103,38 @@ def test_a_correction_that_drifts_is_followed_without_a_word(monkeypatch: pytest
     [chunk] = stream.pull(64)
     assert isinstance(chunk, Chunk)
     assert chunk.timestamps[0] == pytest.approx(first[-1] + 1 / RATE, abs=0.003)
+    stream.close()
+
+
+def test_stamps_from_the_future_are_believed_where_a_recording_is_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _stamps(64) + 30
+    stream, _ = _stream(monkeypatch, [first], replay=True)
+    [chunk] = stream.pull(64)
+    assert isinstance(chunk, Chunk)
+    np.testing.assert_allclose(chunk.timestamps, first)
+    stream.close()
+
+
+def test_no_more_is_waited_for_than_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, inlet = _stream(monkeypatch, [])
+    asked: list[tuple[float, int]] = []
+
+    def pull_chunk(timeout: float, max_samples: int, as_numpy: bool) -> Any:
+        asked.append((timeout, max_samples))
+        return np.empty((0, 2), dtype=np.float32), np.empty(0)
+
+    monkeypatch.setattr(inlet, "pull_chunk", pull_chunk)
+    stream.pull(17)
+    assert asked == [(MAX_BLOCK_S, 17)]
+    stream.close()
+
+
+def test_a_channel_in_millivolts_among_those_in_the_operators_unit_contradicts_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channels = (("a", "uV"), ("ECG", "mV"), ("b", ""))
+    stream, _ = _stream(monkeypatch, [], channels=channels, unit="uV")
+    assert stream.description.scales_uv == (1.0, 1000.0, 1.0)
     stream.close()
 
 
