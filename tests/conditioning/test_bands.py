@@ -51,6 +51,12 @@ def test_a_constant_does_not_count() -> None:
     np.testing.assert_allclose(run(frames(sine(6, 50) + 300)), run(frames(sine(6, 50))), atol=1e-3)
 
 
+def test_a_constant_does_not_count_in_a_band_that_begins_at_half_a_hertz_either() -> None:
+    config = replace(CONFIG, bands_hz=((0.5, 4.0),))
+    made, shifted = (np.stack([f.values for f in Bands(config).process(frames(sine(3, 50) + k))]) for k in (0, 300))
+    np.testing.assert_allclose(shifted, made, atol=1e-3)
+
+
 def test_relative_power_is_zero_on_a_steady_signal_and_the_rise_after_it() -> None:
     steady, loud = frames(sine(6, 30, 30)), frames(sine(6, 300, 4))
     values = run(steady + loud)
@@ -75,6 +81,12 @@ def test_a_bad_derivation_is_all_zero_and_does_not_move_its_baseline() -> None:
     after = bands.process(quiet)[0].values.reshape(2, 7)
     assert after[0, 4] == pytest.approx(0, abs=1e-3)
     assert after[1, 4] < -1
+
+
+def test_the_baseline_of_a_derivation_begins_with_its_first_good_frame() -> None:
+    bad, good = frames(sine(6, 30, 10), np.array([True, False])), frames(sine(6, 30, 4))
+    values = run(bad + good)
+    np.testing.assert_allclose(values[len(bad) :, :, 3:6], 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-42, 1e6])

@@ -43,6 +43,16 @@ def test_missing_samples_are_counted_once() -> None:
     assert [frame.missing for frame in frames] == [3, 1, 1]
 
 
+def test_reset_forgets_the_frame_that_is_not_complete() -> None:
+    framer = Framer(FramerConfig(10, 5))
+    framer.process(Chunk(np.ones((7, 1), np.float32), np.arange(7.0), missing=2))
+    framer.reset()
+    assert framer.needed == 10
+    [frame] = framer.process(Chunk(np.zeros((10, 1), np.float32), np.arange(10.0)))
+    assert not frame.samples.any()
+    assert frame.missing == 0
+
+
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_needed_is_what_completes_the_next_frame(size: int) -> None:
     framer = Framer(FramerConfig(50, 20))

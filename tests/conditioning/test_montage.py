@@ -133,6 +133,11 @@ def test_another_montage_of_22_channels_is_refused_and_named() -> None:
         montage(list(MONTAGES["tuh-tcp-22"]))
 
 
+def test_another_montage_is_no_poor_one_of_ours_however_few_derivations_are_enough() -> None:
+    with pytest.raises(BadDataError, match="These are the derivations of tuh-tcp-22"):
+        montage(list(MONTAGES["tuh-tcp-22"]), least=5)
+
+
 def test_no_labels_are_refused_unless_the_order_is_known() -> None:
     with pytest.raises(BadDataError, match=r'no labels.*match = "order"'):
         montage([""] * 22)
@@ -156,6 +161,12 @@ def test_two_channels_of_one_label_that_contradict_each_other_are_refused() -> N
         made.process(whole(np.hstack([EXPECTED, EXPECTED[:, :1]])))
 
 
+def test_equal_channels_of_one_label_may_lack_the_same_samples() -> None:
+    samples = np.column_stack([EXPECTED, EXPECTED[:, 0]])
+    samples[5, [0, 22]] = np.nan
+    np.testing.assert_array_equal(derive([*CHB, CHB[0]], samples), samples[:, :22])
+
+
 def test_blank_channels_that_are_not_used_may_contradict_each_other() -> None:
     labels = ["--0", *CHB, "--1", "--2"]
     samples = np.hstack([noise(len(EXPECTED), 1), EXPECTED, noise(len(EXPECTED), 2, seed=2)])
@@ -173,6 +184,11 @@ def test_t1_and_t2_stand_in_only_where_the_configuration_says_so() -> None:
 def test_an_unknown_unit_is_refused_with_the_line_to_add() -> None:
     with pytest.raises(BadDataError, match=r'declared: none; first: .FP1-F7.*add the line `unit = "microvolts"`'):
         Montage(MontageConfig("chb-mit-22", 22), describe(CHB, scale=None))
+
+
+def test_an_unknown_unit_is_refused_where_the_order_is_known_too() -> None:
+    with pytest.raises(BadDataError, match="the unit of 22 needed channels is not known"):
+        Montage(MontageConfig("chb-mit-22", 22, "order"), describe([""] * 22, scale=None))
 
 
 def test_an_unknown_unit_of_a_channel_that_is_not_needed_does_not_matter() -> None:

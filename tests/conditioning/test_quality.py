@@ -203,6 +203,13 @@ def test_up_to_three_lost_samples_are_held_and_counted(value: float, n_lost: int
     assert out.missing == n_lost
 
 
+def test_only_what_is_held_on_a_channel_that_counts_is_missing() -> None:
+    samples = noise(N)
+    samples[:, CHANNEL] = np.nan
+    samples[BEGIN, CHANNEL + 1] = np.nan
+    assert run(samples).missing == 1
+
+
 @pytest.mark.parametrize("begin", [BEGIN, BEGIN + 30, BEGIN + 62, BEGIN + 63])
 def test_more_than_three_lost_samples_in_a_row_are_marked_wherever_they_begin(begin: int) -> None:
     samples = noise(N)

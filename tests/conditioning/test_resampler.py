@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,6 +84,15 @@ def test_the_long_run_neither_gains_nor_loses_samples() -> None:
     n = 500 * 120
     assert len(resample(500.0, noise(n, 1), 4096).samples) == 256 * 120
     assert resample(500.0, noise(n, 1), 4096).samples.shape == signal.resample_poly(noise(n, 1), 64, 125).shape
+
+
+@pytest.mark.parametrize("rate_hz", [250.0, 500.0])
+def test_a_session_begins_without_a_step_and_keeps_its_count_of_missing_samples(rate_hz: float) -> None:
+    stage = Resampler(ResamplerConfig(rate_hz, 256.0))
+    constant = whole(np.full((1000, 2), 100.0, dtype=np.float32), rate_hz)
+    parts = [stage.process(replace(part, missing=1)) for part in cut(constant, 100)]
+    np.testing.assert_allclose(np.concatenate([p.samples for p in parts]), 100, atol=0.5)
+    assert sum(p.missing for p in parts) == 10
 
 
 @pytest.mark.parametrize("rate_hz", [131.0, 249.87, 331.7, 1999.0, 2047.0])

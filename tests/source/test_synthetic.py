@@ -97,6 +97,12 @@ def test_a_seizure_begins_focal_and_fast_and_ends_slow_large_and_everywhere(nigh
     assert 150 < np.sort(amplitude_uv)[-4] < 350
 
 
+def test_a_seizure_changes_no_sample_before_its_start_and_those_right_behind_it() -> None:
+    with_one, without = (samples_of(SyntheticConfig(20, seizures=seizures)) for seizures in (((8.0, 16.0),), ()))
+    changed = np.flatnonzero((with_one != without).any(axis=1))
+    assert changed[0] / 256 == pytest.approx(8, abs=0.05)
+
+
 def test_a_seizure_ends_abruptly_and_leaves_the_eeg_weak_and_slow(night: FloatArray) -> None:
     end = int(SEIZURE_S[1] * 256)
     before, after, later = night[: 50 * 256], night[end : end + 8 * 256], night[end + 40 * 256 :]
@@ -154,6 +160,8 @@ def test_it_runs_at_least_fifty_times_faster_than_real_time() -> None:
         (SyntheticConfig(duration_s=0), "nothing to simulate"),
         (SyntheticConfig(seizures=((30, 10),)), "in order"),
         (SyntheticConfig(seizures=((10, 30), (20, 40))), "not overlapping"),
+        (SyntheticConfig(seizures=((-5, 5),)), "seizures are"),
+        (SyntheticConfig(seizures=((5, 5),)), "seizures are"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(config: SyntheticConfig, said: str) -> None:
