@@ -12,7 +12,7 @@ from edfio import Edf, EdfAnnotation, EdfSignal, Recording
 
 from detector.messages import Chunk
 from detector.source.synthetic import CHB_MIT_22, SyntheticConfig, SyntheticEeg
-from tests.source.test_recording_edf import retime
+from tests.source.test_recording_edf_times import retime
 
 RATE_HZ = 256
 

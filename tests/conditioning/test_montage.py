@@ -94,8 +94,11 @@ def test_channels_of_different_references_are_not_subtracted() -> None:
         montage(labels)
 
 
-def test_a_reversed_channel_is_noted() -> None:
-    labels = ["F7-FP1" if name == "FP1-F7" else name for name in CHB]
+def test_a_reversed_channel_changes_its_sign_and_is_noted() -> None:
+    labels = ["F7-FP1", *CHB[1:]]
+    samples = EXPECTED.copy()
+    samples[:, 0] *= -1
+    np.testing.assert_array_equal(derive(labels, samples), EXPECTED)
     assert montage(labels).notes == ("FP1-F7 is taken from 'F7-FP1' reversed",)
 
 

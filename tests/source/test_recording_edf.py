@@ -13,7 +13,7 @@ from edfio import Bdf, BdfSignal, Edf, EdfAnnotation, EdfSignal, read_edf
 from edfio import Recording as Header
 
 from detector.errors import BadDataError, MissingInputError, UsageError
-from detector.messages import Chunk, FloatArray, Gap, Reset
+from detector.messages import Chunk, FloatArray
 from detector.source.recording import Annotation, open_recording, seizures_of
 
 RATE_HZ = 64
@@ -35,27 +35,6 @@ def write(path: Path, *signals: EdfSignal, annotations: tuple[EdfAnnotation, ...
         data_record_duration=1,
     ).write(path)
     return path
-
-
-def retime(path: Path, onsets: list[str], kind: bytes = b"EDF+D") -> Path:
-    """Give the data records of a file other times."""
-    data = bytearray(path.read_bytes())
-    n_signals = int(data[252:256])
-    at = 256 + 216 * n_signals
-    counts = [int(data[at + 8 * i : at + 8 * i + 8]) for i in range(n_signals)]
-    data[192:197] = kind
-    for record, onset in enumerate(onsets):
-        begin = 256 * (n_signals + 1) + 2 * (record * sum(counts) + sum(counts[:-1]))
-        timekeeping = f"{onset}\x14\x14\x00".encode()
-        assert len(timekeeping) <= 2 * counts[-1]
-        data[begin : begin + 2 * counts[-1]] = timekeeping.ljust(2 * counts[-1], b"\0")
-    path.write_bytes(data)
-    return path
-
-
-def with_times(path: Path, onsets: list[str], kind: bytes = b"EDF+D") -> Path:
-    room = EdfAnnotation(0, None, "long enough for any time of a record")
-    return retime(write(path, annotations=(room,)), onsets, kind)
 
 
 def samples_of(path: Path, chunk_samples: int = 4096, unit: str | None = None) -> FloatArray:
@@ -84,71 +63,6 @@ def test_samples_of_bdf_are_those_that_were_written(tmp_path: Path) -> None:
     assert open_recording(path).seizures == ((3, 5),)
 
 
-@pytest.mark.parametrize("chunk_samples", [1, 7, 64, 10**6])
-def test_chunk_size_never_changes_a_sample_or_a_gap(tmp_path: Path, chunk_samples: int) -> None:
-    onsets = [f"+{k}" for k in range(4)] + [f"+{k + 2 / 64}" for k in range(4, 6)] + [f"+{k}" for k in range(9, 13)]
-    recording = open_recording(with_times(tmp_path / "a.edf", onsets))
-
-    def flat(n: int) -> tuple[FloatArray, list[float], list[Gap], int]:
-        messages = list(recording.messages(n))
-        chunks = [m for m in messages if isinstance(m, Chunk)]
-        assert max(len(chunk.samples) for chunk in chunks) <= n
-        times = [float(stamp) for chunk in chunks for stamp in chunk.timestamps]
-        gaps = [m for m in messages if isinstance(m, Gap)]
-        return np.concatenate([c.samples for c in chunks]), times, gaps, sum(c.missing for c in chunks)
-
-    samples, times, gaps, missing = flat(chunk_samples)
-    expected = flat(4096)
-    np.testing.assert_array_equal(samples, expected[0])
-    assert (times, gaps, missing) == expected[1:]
-    assert len(gaps) == 1
-    assert missing == 2
-
-
-def test_a_hole_between_records_is_a_gap(tmp_path: Path) -> None:
-    onsets = [f"+{k}" for k in (0, 1, 2, 3, 7, 8, 9, 20, 21, 22)]
-    recording = open_recording(with_times(tmp_path / "a.edf", onsets))
-    messages = list(recording.messages())
-    assert [type(m) for m in messages] == [Chunk, Gap, Chunk, Gap, Chunk]
-    assert messages[1] == Gap(4 - 1 / 64, 7.0, Reset.GAP, missing=3 * 64)
-    assert messages[3] == Gap(10 - 1 / 64, 20.0, Reset.GAP, missing=10 * 64)
-    assert isinstance(messages[4], Chunk)
-    np.testing.assert_array_equal(messages[4].timestamps, 20 + np.arange(3 * 64) / 64)
-    assert recording.duration_s == 23
-
-
-@pytest.mark.parametrize("missing", [1, 2, 3])
-def test_up_to_three_missing_samples_are_held_and_counted(tmp_path: Path, missing: int) -> None:
-    onsets = [f"+{k}" for k in range(4)] + [f"+{k + missing / 64}" for k in range(4, 10)]
-    messages = list(open_recording(with_times(tmp_path / "a.edf", onsets)).messages())
-    before, fill, after = messages
-    assert isinstance(before, Chunk)
-    assert isinstance(fill, Chunk)
-    assert isinstance(after, Chunk)
-    assert (before.missing, fill.missing, after.missing) == (0, missing, 0)
-    np.testing.assert_array_equal(fill.samples, np.repeat(before.samples[-1:], missing, axis=0))
-    times = np.concatenate([before.timestamps, fill.timestamps, after.timestamps])
-    np.testing.assert_allclose(np.diff(times), 1 / 64)
-
-
-def test_four_missing_samples_are_a_gap(tmp_path: Path) -> None:
-    onsets = [f"+{k}" for k in range(4)] + [f"+{k + 4 / 64}" for k in range(4, 10)]
-    messages = list(open_recording(with_times(tmp_path / "a.edf", onsets)).messages())
-    assert [m.missing for m in messages if isinstance(m, Gap)] == [4]
-
-
-def test_records_that_go_back_in_time_end_the_session(tmp_path: Path) -> None:
-    onsets = [f"+{k}" for k in (0, 1, 2, 3, 4, 2, 3, 4, 5, 6)]
-    gaps = [m for m in open_recording(with_times(tmp_path / "a.edf", onsets)).messages() if isinstance(m, Gap)]
-    assert gaps == [Gap(5 - 1 / 64, 2.0, Reset.BACKWARDS)]
-
-
-def test_a_discontinuous_file_whose_records_have_no_time_is_refused(tmp_path: Path) -> None:
-    path = with_times(tmp_path / "a.edf", ["+0", "+1", "nonsense"])
-    with pytest.raises(BadDataError):
-        open_recording(path)
-
-
 def test_a_signal_of_another_rate_is_left_out_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write(tmp_path / "a.edf", signal(0, "FP1-F7"), signal(1, "ECG", "mV", 128, 1e-3), signal(2, "T7-P7"))
     with caplog.at_level(logging.INFO):
@@ -159,12 +73,32 @@ def test_a_signal_of_another_rate_is_left_out_and_logged(tmp_path: Path, caplog:
     np.testing.assert_allclose(samples_of(path), NOISE[:, [0, 2]], atol=0.02)
 
 
+def test_the_rate_is_that_of_the_voltages_and_not_of_most_channels(tmp_path: Path) -> None:
+    others = [signal(i, f"R{i}", "%", 128) for i in range(3)]
+    recording = open_recording(write(tmp_path / "a.edf", signal(0, "A"), signal(1, "B"), *others))
+    assert (recording.description.rate_hz, recording.description.labels) == (64, ("A", "B"))
+
+
 def test_a_channel_of_unknown_unit_is_nan_without_a_scale(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", signal(0, "A"), signal(1, "B", ""), signal(2, "C", "%"))
     assert open_recording(path).description.scales_uv == (1.0, None, None)
     samples = samples_of(path)
     assert np.isfinite(samples[:, 0]).all()
     assert np.isnan(samples[:, 1:]).all()
+
+
+def test_a_channel_without_a_range_is_not_calibrated_and_nan(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.edf")
+    data = bytearray(path.read_bytes())
+    n_signals = int(data[252:256])
+    lowest, highest = 256 + 104 * n_signals, 256 + 112 * n_signals
+    data[lowest + 8 : lowest + 16] = data[highest + 8 : highest + 16]
+    path.write_bytes(data)
+    recording = open_recording(path)
+    assert recording.description.scales_uv == (1.0, None, 1.0)
+    [chunk] = recording.messages()
+    assert isinstance(chunk, Chunk)
+    assert np.isnan(chunk.samples).all(axis=0).tolist() == [False, True, False]
 
 
 def test_the_unit_given_fills_in_what_is_not_declared(tmp_path: Path) -> None:
