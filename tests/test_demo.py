@@ -93,6 +93,12 @@ def test_what_is_counted(markers: list[tuple[float, str]], latency_s: float, bac
     assert f"{abs(back_s)} s {'before' if back_s < 0 else 'after'} its end" in str(summary)
 
 
+def test_of_several_seizures_that_the_amplifier_tells_of_the_first_counts() -> None:
+    truth = [*TRUTH, (233.0, "seizure/onset"), (253.0, "seizure/offset")]
+    summary = summarise(seen((120.0, "seizure"), (138.5, "non-seizure")), truth)
+    assert (summary.seizure_s, summary.latency_s, summary.back_s) == (20.0, 7.0, 5.5)
+
+
 def test_without_the_truth_nothing_counts_as_detected() -> None:
     summary = summarise(seen((120.0, "seizure"), (138.0, "non-seizure")), [])
     assert summary.exit_code == 1

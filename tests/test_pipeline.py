@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detector.conditioning.montage import MONTAGES
 from detector.decision import Decision
-from detector.errors import BadDataError, ConfigError, StateError
+from detector.errors import ConfigError, StateError
 from detector.messages import (
     Cause,
     Chunk,
@@ -30,7 +30,7 @@ from detector.messages import (
 )
 from detector.network.bundle import Card
 from detector.network.keras_lstm import KerasLstm
-from detector.pipeline import Conditioning, Network, Pipeline, SourceConfig, decision_config
+from detector.pipeline import Conditioning, Network, Pipeline, decision_config
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 from tests.bundles import tiny_bundle
 from tests.signals import SIZES, cut, describe, deterministic, noise, whole
@@ -194,56 +194,6 @@ def test_held_and_lost_samples_are_counted(card: Card) -> None:
     said = [*pipeline.process(replace(whole(samples), missing=2)), *pipeline.process(Gap(0, 1, Reset.GAP, 50))]
     said += run(pipeline, [whole(noise(600), start_s=30.0)], 64)
     assert statuses(said)[-1].missing_samples == 53
-
-
-@pytest.mark.parametrize("rate_hz", [250.0, 256.0, 500.0, 1000.0])
-def test_needed_is_what_completes_the_next_frame(card: Card, rate_hz: float) -> None:
-    conditioning = Conditioning(card, describe(CHB, rate_hz))
-    samples, start, done = noise(int(30 * rate_hz)), 0, 0
-    rng = np.random.default_rng(0)
-    while start < len(samples) - 3000:
-        needed = conditioning.needed
-        assert needed >= 1
-        n = needed if rng.random() < 0.3 else max(needed - 1, 1) if rng.random() < 0.5 else int(rng.integers(1, 100))
-        features = conditioning.process(whole(samples[start : start + n], rate_hz, start / rate_hz))
-        assert bool(features) == (n >= needed)
-        done += len(features)
-        start += n
-    assert done > 5
-
-
-def test_a_live_chunk_that_completes_no_frame_costs_next_to_nothing(card: Card) -> None:
-    conditioning = Conditioning(card, describe(CHB))
-    walked: list[int] = []
-    process = conditioning.montage.process
-
-    def counted(chunk: Chunk) -> Chunk:
-        walked.append(len(chunk.samples))
-        return process(chunk)
-
-    conditioning.montage.process = counted  # type: ignore[method-assign]
-    for part in cut(whole(noise(10 * 256)), 8):
-        conditioning.process(part)
-    assert walked == [512] + [256] * 8
-
-
-def test_a_source_that_does_not_fit_is_refused_at_construction(card: Card) -> None:
-    with pytest.raises(BadDataError, match="nominal rate 0 Hz: expected 128 to 2048 Hz"):
-        Conditioning(card, describe(CHB, 0.0))
-    with pytest.raises(BadDataError, match="unit of 22 needed channels is not known"):
-        Conditioning(card, describe(CHB, scale=None))
-    with pytest.raises(BadDataError, match="no labels"):
-        Conditioning(card, describe([""] * 22))
-    assert Conditioning(card, describe([""] * 22), SourceConfig(match="order")).montage.missing == ()
-
-
-def test_faults_name_the_derivations(card: Card) -> None:
-    labels = [name for name in CHB if name != "FZ-CZ"]
-    conditioning = Conditioning(card, describe(labels))
-    samples = noise(5 * 256, 21)
-    samples[:, labels.index("P3-O1")] = 0
-    conditioning.process(whole(samples))
-    assert conditioning.faults == {"FZ-CZ": "missing", "P3-O1": "flat"}
 
 
 def test_an_operator_who_contradicts_the_card_is_told(card: Card) -> None:

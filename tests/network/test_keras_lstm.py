@@ -217,6 +217,12 @@ def test_a_network_that_cannot_serve_a_live_bed_is_refused(tmp_path: Path, make:
     assert str(bundle.folder / "model.keras") in str(raised.value)
 
 
+def test_a_network_with_code_of_its_own_is_not_run(tmp_path: Path) -> None:
+    model = sequential(lstm(), layers.Lambda(lambda x: x * 1.0), sigmoid())
+    with pytest.raises(BundleError, match="is no Keras network that can be loaded"):
+        KerasLstm(load_bundle(str(make_bundle(tmp_path, model=model))))
+
+
 def test_recurrent_layers_of_a_nested_model_are_carried_and_reset(tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     nested_network = KerasLstm(load_bundle(str(make_bundle(tmp_path, model=nested(lstm(3), lstm(4))))))
