@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 from detector.config import Source, make_config
 from detector.errors import BadDataError, ConfigError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
-from detector.source.lsl import LslSource, Opened, Polled
+from detector.source.lsl import LslSource, Opened, Polled, _why_new
 from tests.live import amplifier, synthetic_amplifier
 
 RATE = 256.0
@@ -130,8 +132,7 @@ def test_a_killed_source_is_lost_within_a_second_and_found_again(source_id: str,
         w = watch(source_id)
         w.until(lambda: w.n_samples() > 0, within_s=20)
         process.kill()
-        assert w.until(lambda: w.gaps, within_s=5) < 1.0
-    assert w.gaps[0].reason is Reset.LOST
+        assert w.until(lambda: any(gap.reason is Reset.LOST for gap in w.gaps), within_s=5) < 1.0
     assert w.cause is Cause.LOST
     with amplifier(synthetic_amplifier(source_id)):
         w.until(lambda: len(w.opened) == 2, within_s=20)
@@ -153,6 +154,75 @@ def test_a_frozen_source_is_lost_within_the_stall_time_and_its_backlog_is_whole(
     assert w.gaps == []
     index = np.concatenate([chunk.samples[:, -1] for chunk in w.chunks])
     assert np.array_equal(index, np.arange(len(index)))
+
+
+def test_a_frozen_source_that_is_replaced_is_left_for_the_new_one(
+    source_id: str, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.source.lsl._REOPEN_AFTER_S", 1000.0)
+    with amplifier(synthetic_amplifier(source_id)) as frozen:
+        w = watch(source_id)
+        w.until(lambda: w.n_samples() > 0, within_s=20)
+        frozen.send_signal(signal.SIGSTOP)
+        w.until(lambda: w.cause is Cause.LOST, within_s=10)
+        with amplifier(synthetic_amplifier(source_id)):
+            w.until(lambda: len(w.opened) == 2, within_s=20)
+    assert w.opened[1].reason is Reset.NEW_STREAM
+
+
+def test_a_source_that_stays_frozen_is_given_up_and_begins_a_session_when_it_thaws(
+    source_id: str, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.source.lsl._GIVE_UP_S", 3.0)
+    with amplifier(synthetic_amplifier(source_id)) as frozen:
+        w = watch(source_id)
+        w.until(lambda: w.n_samples() > 0, within_s=20)
+        frozen.send_signal(signal.SIGSTOP)
+        w.until(lambda: w.gaps, within_s=15)
+        assert [gap.reason for gap in w.gaps] == [Reset.LOST]
+        assert w.cause is Cause.LOST
+        assert w.text.startswith("no new samples for")
+        frozen.send_signal(signal.SIGCONT)
+        w.until(lambda: len(w.opened) == 2, within_s=15)
+    assert w.opened[1].reason is Reset.RECONNECT
+    assert w.cause is None
+
+
+def test_a_stream_that_has_given_nothing_yet_has_no_newest_sample(
+    source_id: str, watch: Callable[..., Watcher]
+) -> None:
+    outlet = _outlet(source_id)
+    w = watch(source_id)
+    w.until(lambda: w.opened, within_s=10)
+    _push(outlet, _stamps(50))
+    w.until(lambda: w.n_samples() == 50, within_s=5)
+    assert math.isfinite(w.source.newest_s)
+    del outlet
+    w.until(lambda: w.gaps, within_s=10)
+    again = _outlet(source_id)
+    w.until(lambda: len(w.opened) == 2, within_s=20)
+    assert math.isnan(w.source.newest_s)
+    del again
+
+
+BEFORE = Description(("a", "b"), RATE, (1.0, 1.0), ("uV", "uV"), uid="one")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reason"),
+    [
+        (None, BEFORE, Reset.NEW_STREAM),
+        (BEFORE, BEFORE, Reset.RECONNECT),
+        (BEFORE, replace(BEFORE, uid="two"), Reset.NEW_STREAM),
+        (BEFORE, replace(BEFORE, rate_hz=512.0), Reset.RATE),
+        (BEFORE, replace(BEFORE, labels=("b", "a"), uid="two"), Reset.LABELS),
+        (BEFORE, replace(BEFORE, scales_uv=(1.0, 1000.0), uid="two"), Reset.LABELS),
+    ],
+)
+def test_why_a_session_begins_is_told_by_what_has_changed(
+    before: Description | None, now: Description, reason: Reset
+) -> None:
+    assert _why_new(before, now) is reason
 
 
 def test_a_source_that_comes_back_at_another_rate_is_asked_about_again(
@@ -343,6 +413,22 @@ def test_a_refused_stream_is_asked_once_and_leaves_nothing_behind(
     assert "no unit" in w.text
     assert process.num_threads() <= threads + 1
     assert process.num_fds() <= files + 2
+    del outlet
+
+
+def test_a_refused_stream_is_not_measured_any_more(source_id: str, watch: Callable[..., Watcher]) -> None:
+    def never(_: Description) -> None:
+        raise BadDataError("no unit")
+
+    before = set(threading.enumerate())
+
+    def measuring() -> list[threading.Thread]:
+        return [thread for thread in set(threading.enumerate()) - before if thread.name == "lsl-correction"]
+
+    outlet = _outlet(source_id)
+    w = watch(source_id, never)
+    w.until(lambda: w.cause is Cause.REFUSED, within_s=10)
+    w.until(lambda: not measuring(), within_s=10)
     del outlet
 
 

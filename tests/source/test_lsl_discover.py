@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -61,8 +63,17 @@ def fits(description: Description) -> str:
     return "" if len(description.labels) == 22 else "it lacks [f7-t7] and 19 more"
 
 
-def test_nothing_in_reach_is_an_empty_list() -> None:
-    assert discover(1.0) == []
+def test_nothing_in_reach_is_an_empty_list(tmp_path: Path) -> None:
+    # In an LSL session of its own, whatever the tests before have left in ours.
+    config = Path(os.environ["LSLAPICFG"]).read_text()
+    assert "SessionID = " in config
+    empty = tmp_path / "lsl_api.cfg"
+    empty.write_text(config.replace("SessionID = ", "SessionID = empty-"))
+    script = "from detector.source.lsl_discover import discover; print(discover(1.0))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | {"LSLAPICFG": str(empty)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_every_stream_in_reach_is_found_with_what_it_says(found: dict[str, Found]) -> None:
