@@ -53,7 +53,7 @@ def simulator(config: SyntheticConfig, speed: float = 4.0, chunk: int = 32) -> I
 
 
 def open_inlet(name: str) -> pylsl.StreamInlet:
-    found = pylsl.resolve_byprop("name", name, 1, 15)
+    found = pylsl.resolve_byprop("name", name, 1, 60)  # another process, which imports all that it needs first
     assert found, f"no stream {name}"
     inlet = pylsl.StreamInlet(found[0], recover=False)
     inlet.open_stream(10)
