@@ -107,6 +107,10 @@ def calibrate(
             on_progress=lambda what, _passes: progress.update(task, description=what),
         )
     Console().print(offers_table(found.offers, found.earlier))
+    if not found.has_learnt:
+        click.echo(
+            "to go on learning gained nothing on the earlier recordings: the weights stay, the thresholds are new"
+        )
     click.echo(f"later recordings, {loaded.card.id} as it is: {in_words(found.before)}")
     click.echo(f"later recordings, calibrated:{' ' * len(loaded.card.id)} {in_words(found.after)}")
     card = card_of(loaded, found, bundle_id, created or date.today().isoformat(), budget, len(recordings))
@@ -195,6 +199,7 @@ def card_of(
                 "data": f"{n_recordings} recordings of one patient, the later half of them measured, in order of time",
                 "scorer": "detector.evaluation.events: detected = declared between onset and offset + 6 s",
                 "budget_per_24_h": "none" if budget is None else budget,
+                "weights": "gone on learning" if found.has_learnt else "the parent's, as learning gained nothing",
                 "earlier_held_out": in_words(found.earlier.tally),
                 "later_parent": in_words(found.before),
                 "later_calibrated": in_words(found.after),

@@ -2,7 +2,8 @@
 
 The weights are the mean of the parent's and of those that have gone on learning (Wortsman et al. 2022, "Robust
 fine-tuning of zero-shot models", CVPR): half the way keeps what the parent knows of other people. Thresholds are chosen
-on earlier recordings that a network has not learnt from; the later ones are measured once, and choose nothing.
+on earlier recordings that a network has not learnt from, and there it must be worth more than the parent: else the
+parent's weights stay, with thresholds of the patient's own. The later recordings are measured once, and choose nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from detector.evaluation.steps import sigmoid
 from detector.messages import FloatArray
 from detector.network.bundle import Bundle, Card, CardDecision
 from detector.training.budget import Offer, within
-from detector.training.choosing import HeldOut, best, pooled, tallies_by_person, tallies_of
+from detector.training.choosing import HeldOut, pooled, tallies_by_person, tallies_of, worth
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
 from detector.training.keras_backend import array_of, keras
@@ -69,6 +70,8 @@ class Calibrated:
         What each choice of thresholds costs on the earlier recordings, held out in turn.
     earlier
         The chosen one of the offers.
+    has_learnt
+        Whether the weights are other ones than the parent's.
     before, after
         The later recordings, by the parent with its own thresholds, and by the calibrated network.
     """
@@ -77,6 +80,7 @@ class Calibrated:
     decision: CardDecision
     offers: tuple[Offer, ...]
     earlier: Offer
+    has_learnt: bool
     before: Tally
     after: Tally
 
@@ -172,23 +176,34 @@ def calibrate(
             parent, others, epochs, seed, _told(on_progress, f"part {number + 1} of {len(groups)} held out")
         )
         held_out += _answers(members, group, parent)
-    offers = tuple(Offer(decision, pooled(persons)) for decision, persons in tallies_of(held_out, parent.card).items())
-    if per_24_h is None:
-        chosen = best({offer.decision: {"patient": offer.tally} for offer in offers})
-        taken = next(offer for offer in offers if offer.decision == chosen)
-    else:
-        taken = within(offers, per_24_h)
-    members = _tuned(parent, earlier, epochs, seed, _told(on_progress, "on all earlier recordings"))
     untouched = build(1, parent.recipe, parent.card, parent.scale)
     _assign(untouched, parent.weights)
+    offers, kept = _offers(held_out, parent), _offers(_answers(untouched, earlier, parent), parent)
+    taken, of_parent = _taken(offers, per_24_h), _taken(kept, per_24_h)
+    has_learnt = worth(taken.tally) > worth(of_parent.tally)
+    if has_learnt:
+        members = _tuned(parent, earlier, epochs, seed, _told(on_progress, "on all earlier recordings"))
+    else:
+        members, offers, taken = untouched, kept, of_parent
     return Calibrated(
         members=members,
         decision=taken.decision,
         offers=offers,
         earlier=taken,
+        has_learnt=has_learnt,
         before=_measured(untouched, later, parent, parent.card.decision),
         after=_measured(members, later, parent, taken.decision),
     )
+
+
+def _offers(held_out: list[HeldOut], parent: Parent) -> tuple[Offer, ...]:
+    return tuple(Offer(decision, pooled(persons)) for decision, persons in tallies_of(held_out, parent.card).items())
+
+
+def _taken(offers: tuple[Offer, ...], per_24_h: float | None) -> Offer:
+    if per_24_h is not None:
+        return within(offers, per_24_h)
+    return max(offers, key=lambda offer: worth(offer.tally))
 
 
 def _told(on_progress: Callable[[str, float], None], what: str) -> Callable[[int, float], None]:

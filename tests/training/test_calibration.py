@@ -43,7 +43,8 @@ def _patient(n: int) -> list[Sequence]:
     for i in range(n):
         sequence = made_up_sequence(80, i)
         ictal = sequence.target[:, None] * 3
-        values = (sequence.values.reshape(80, 22, -1) + ictal[:, :, None] * [*[1] * 16, 0]).astype(np.float32)
+        values = sequence.values.reshape(80, 22, -1).copy()
+        values[:, :, :-1] += ictal[:, :, None]
         found.append(replace(sequence, person="patient", values=values.reshape(80, -1)))
     return found
 
@@ -80,11 +81,22 @@ def test_it_learns_what_the_patients_seizures_look_like_and_stays_half_way(monke
 
     monkeypatch.setattr(calibration, "train", spy)
     found = calibrate(parent, _patient(8), epochs=12)
+    assert found.has_learnt
     assert found.after.seizures == 4
     assert found.after.detected == 4
     assert found.before.detected < 4
     for now, before, after in zip(found.members.trainable_variables, parent.weights, tuned[-1], strict=True):
         np.testing.assert_allclose(array_of(now), (before + after) / 2, atol=1e-6)
+
+
+def test_where_learning_gains_nothing_the_parents_weights_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = _parent()
+    monkeypatch.setattr(calibration, "LEARNING_RATE", 0.0)
+    monkeypatch.setattr(calibration, "_SHARE", 0.0)
+    found = calibrate(parent, _patient(6), epochs=1)
+    assert not found.has_learnt
+    for now, before in zip(found.members.trainable_variables, parent.weights, strict=True):
+        np.testing.assert_array_equal(array_of(now), before)
 
 
 def test_the_later_recordings_choose_nothing() -> None:
