@@ -30,7 +30,7 @@ _MINUTE_S = 60
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0)
-    parser.add_argument("--bundle", default="chb-lstm-1")
+    parser.add_argument("--bundle", default="chb-lstm-2")
     parser.add_argument("--chunk-samples", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from detector.conditioning.montage import MONTAGES
 from detector.errors import BundleError, nearest
 
-DEFAULT_BUNDLE = "chb-lstm-1"
+DEFAULT_BUNDLE = "chb-lstm-2"
 FORMAT = 1
 
 

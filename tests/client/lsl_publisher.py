@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def identity(bed: str, **changes: object) -> OutletIdentity:
     given: dict[str, object] = {
         "step_s": 0.1,
-        "model_id": "chb-lstm-1",
+        "model_id": "chb-lstm-2",
         "model_sha256": "ab" * 32,
         "montage": "chb-mit-22",
         "derivations": ("FP1-F7", "F7-T7"),

@@ -102,7 +102,7 @@ def test_the_only_bed_is_found_without_its_name_and_tells_about_itself() -> None
         read_until(client, lambda _: client.about is not None)
         assert client.about is not None
         assert (client.about.model_id, client.about.montage, client.about.n_derivations) == (
-            "chb-lstm-1",
+            "chb-lstm-2",
             "chb-mit-22",
             2,
         )

@@ -14,7 +14,7 @@ from detector.client.terminal import render, run_view
 from detector.client.view import View
 from detector.messages import State
 
-ABOUT = About("bedside-pc", "chb-lstm-1", "chb-mit-22", 22, "amp-7")
+ABOUT = About("bedside-pc", "chb-lstm-2", "chb-mit-22", 22, "amp-7")
 
 
 def sample(
@@ -123,7 +123,7 @@ def test_all_numbers_of_the_status_are_shown() -> None:
         r"input age +0\.3 s",
         r"burden +5%",
         r"missing samples +3\b",
-        "amp-7 on bedside-pc · chb-lstm-1 · chb-mit-22",
+        "amp-7 on bedside-pc · chb-lstm-2 · chb-mit-22",
     ):
         assert re.search(row, drawn), row
 

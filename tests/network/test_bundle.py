@@ -46,9 +46,9 @@ def test_the_bundle_that_comes_with_the_package_is_whole_and_causal() -> None:
 
 
 def test_a_bundle_that_is_not_there_is_refused_with_the_choices() -> None:
-    assert refusal("chb-lstm-2") == (
-        f"model bundle 'chb-lstm-2' is not there; installed: {', '.join(installed_bundles())} "
-        "(did you mean 'chb-lstm-1'?); or give the path of a bundle's folder, with a slash in it"
+    assert refusal("chb-lstm-7") == (
+        f"model bundle 'chb-lstm-7' is not there; installed: {', '.join(installed_bundles())} "
+        "(did you mean 'chb-lstm-2'?); or give the path of a bundle's folder, with a slash in it"
     )
 
 

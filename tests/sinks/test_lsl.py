@@ -94,7 +94,7 @@ def test_a_stranger_sees_contract_v1(
     assert list(zip(info.get_channel_labels(), info.get_channel_units(), strict=True)) == channels
     assert desc.child_value("contract_version") == "1"
     assert desc.child_value("manufacturer") == "seizure-detector"
-    assert desc.child("model").child_value("id") == "chb-lstm-1"
+    assert desc.child("model").child_value("id") == "chb-lstm-2"
     assert desc.child("model").child_value("sha256") == "ab" * 32
     assert desc.child("montage").child_value("name") == "chb-mit-22"
     assert desc.child("source").child_value("name") == "amp?[31m-7"

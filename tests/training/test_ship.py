@@ -34,11 +34,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture(scope="module")
 def network() -> KerasLstm:
-    return KerasLstm(load_bundle("chb-lstm-1"))
+    return KerasLstm(load_bundle("chb-lstm-2"))
 
 
 def _watch(network: KerasLstm, session: Session) -> tuple[list[Event], list[Status]]:
-    card = load_bundle("chb-lstm-1").card
+    card = load_bundle("chb-lstm-2").card
     n = len(card.derivations)
     description = Description(card.derivations, session.rate_hz, (1.0,) * n, ("uV",) * n)
     pipeline = Pipeline(Conditioning(card, description), network, Decision(decision_config(card)))
@@ -162,7 +162,7 @@ def test_a_bidirectional_bundle_is_for_review_and_its_card_says_so(order: Order)
 
 
 def test_the_shipped_card_says_what_it_was_trained_on_and_cannot_do() -> None:
-    card = load_bundle("chb-lstm-1").card
+    card = load_bundle("chb-lstm-2").card
     assert card.parameters <= 100_000
     assert {data.licence for data in card.data} == {"ODC-By 1.0"}
     assert all(word in " ".join(d.attribution for d in card.data) for word in ("Shoeb", "Goldberger", "Zyma"))
