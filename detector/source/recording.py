@@ -1,7 +1,6 @@
 """Recordings as a source: EDF, BDF and XDF files give the same messages as a live stream.
 
-Times are seconds from the recording's first sample. Nothing is guessed: what cannot be read as it was meant
-to be is refused with what came and what was expected.
+Times are seconds from the recording's first sample. Nothing is guessed: what cannot be read as meant is refused.
 """
 
 from __future__ import annotations
