@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from detector.errors import MissingInputError
+from detector.errors import UsageError
 from detector.training.command import train
 from detector.training.methods import NAMES
 
@@ -31,6 +31,6 @@ def test_help_names_every_option_and_loads_no_tensorflow() -> None:
 def test_a_folder_without_the_data_is_named(tmp_path: Path) -> None:
     folders = ("--data", str(tmp_path), "--output", str(tmp_path / "models"), "--run-folder", str(tmp_path / "run"))
     result = CliRunner().invoke(train, ["--id", "x", *folders])
-    assert isinstance(result.exception, MissingInputError)
+    assert isinstance(result.exception, UsageError)
     assert "clips.csv" in str(result.exception)
     assert list(tmp_path.iterdir()) == []

@@ -35,7 +35,7 @@ def test_it_learns_what_is_there(name: str) -> None:
         values[:, :, 0] += sequence.target[:, None] * 3
         told.append(replace(sequence, values=values.reshape(40, -1)))
     losses: list[float] = []
-    plan = Plan(name, RECIPES, _card(name), 30)
+    plan = Plan(name, RECIPES, _card(name), 50)
     train(plan, Data([told], told), 0, on_epoch=lambda _epoch, loss: losses.append(loss))
     assert losses[-1] < 0.3 * losses[0]
 
