@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from detector.training import options
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     required=True,
     help="Folder with the patient's recordings and their references, in any layout that `data check` knows.",
 )
-@click.option("--id", "bundle_id", required=True, help="The name of the new bundle.")
+@options.bundle_id
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
@@ -42,17 +44,11 @@ if TYPE_CHECKING:
     help='TSV of what people said: recording, onset, duration, label ("false alarm" or "missed").',
 )
 @click.option("--by-name", is_flag=True, help="Take the order of the file names for the order of time.")
-@click.option("--layout", default=None, help="Of that folder, where it cannot be told from what is in it.")
-@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be used instead of refusing the whole.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="Folder in which the bundle's folder is made.",
-)
-@click.option("--created", default=None, help="Date in the card; by default today.")
-@click.option("--replace", is_flag=True, help="Replace a bundle of that name.")
+@options.layout
+@options.skip_bad
+@options.output
+@options.created
+@options.replace
 def calibrate(
     bundle: str | None,
     patient: Path,

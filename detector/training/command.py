@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from detector.training import options
 from detector.training.methods import NAMES
 
 
@@ -18,24 +19,18 @@ from detector.training.methods import NAMES
     default=None,
     help="Folder of EEG, in any layout that `data check` knows; by default $XDG_CACHE_HOME/seizure-detector/data.",
 )
-@click.option("--layout", default=None, help="Of that folder, where it cannot be told from what is in it.")
+@options.layout
 @click.option(
     "--split",
     type=click.Path(path_type=Path, readable=False),
     default=None,
     help="A file of `data split`, whose parts are the folds.",
 )
-@click.option("--skip-bad", is_flag=True, help="Leave out what cannot be used instead of refusing the whole.")
+@options.skip_bad
 @click.option("--licence", default="not stated", help="Of the data, for the card.")
 @click.option("--attribution", default="not stated", help="Of the data, for the card.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("models"),
-    show_default=True,
-    help="Folder in which the bundle's folder is made.",
-)
-@click.option("--id", "bundle_id", required=True, help="The name of the new bundle.")
+@options.output
+@options.bundle_id
 @click.option("--folds", type=click.IntRange(2), default=4, show_default=True, help="Of the cross-validation.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Cross-validations to run.")
 @click.option("--epochs", type=click.IntRange(1), default=8, show_default=True, help="Passes over the sessions.")
@@ -62,8 +57,8 @@ from detector.training.methods import NAMES
     metavar="KEY=VALUE",
     help="Depart from the recipe, as in members=3 (see recipe.py).",
 )
-@click.option("--created", default=None, help="Date in the card; by default today.")
-@click.option("--replace", is_flag=True, help="Replace a bundle of that name.")
+@options.created
+@options.replace
 def train(
     method: str,
     data: Path | None,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
+from types import SimpleNamespace
 
 import pylsl
+import pytest
 
 from detector.source.lsl_control import LslControl
 
@@ -47,6 +49,23 @@ def test_a_control_stream_that_goes_and_comes_back_is_heard_again() -> None:
         outlet.push_sample(["session/start"])
         assert _asked(control, 5)
         del outlet
+    control.close()
+
+
+def test_a_sender_that_is_not_there_any_more_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = uuid.uuid4().hex
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Markers", 1, 0, "string", name))
+    control = LslControl(name)
+    deadline = time.monotonic() + 10
+    while not outlet.have_consumers():
+        assert time.monotonic() < deadline
+        control.start_asked()
+    # An unplugged sender ends no connection; it only stops to answer.
+    monkeypatch.setattr(control, "_resolver", SimpleNamespace(results=list))
+    control.start_asked()
+    while outlet.have_consumers():
+        assert time.monotonic() < deadline
+        control.start_asked()
     control.close()
 
 
