@@ -113,6 +113,8 @@ def memory(steps: int) -> None:
 
         def push_event(self, event: object, now_s: float) -> None: ...
 
+        def push_condition(self, condition: object, now_s: float) -> None: ...
+
     monitor = Monitor(MonitorConfig(card.step_s, 2.0), [Sink()])
     minute = [m for m in eeg.messages(chunk_samples=128) if isinstance(m, Chunk)]
     process, done, minutes = psutil.Process(), 0, 0

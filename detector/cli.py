@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from detector import __version__
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.evaluation.command import evaluate
 from detector.network.command import models
+from detector.run_command import run
 from detector.training.calibrate_command import calibrate
 from detector.training.command import train
 from detector.training.data_command import data
@@ -78,36 +78,12 @@ def commands() -> None:
     )
 
 
+commands.add_command(run)
 commands.add_command(models)
 commands.add_command(train)
 commands.add_command(calibrate)
 commands.add_command(data)
 commands.add_command(evaluate)
-
-
-@commands.command()
-@click.option("--config", "path", type=_FILE, required=True, help="The bed's configuration.")
-@click.option("--check", is_flag=True, help="Validate configuration, model and outlets, and exit.")
-def run(path: Path, check: bool) -> None:
-    """Watch one bed: the daemon. It waits for its stream for ever."""
-    from detector.config import load_config
-
-    for number in (signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # they would end a program that is still loading its model
-    config = load_config(path)
-    _quiet_lsl()
-    from detector.service import Service
-
-    service = Service(config, path)
-    if check:
-        service.check()
-        click.echo(f"{path}: bed {config.bed.name}, model {config.model.bundle}: all is well")
-        return
-    service.handle_signals()
-    service.run()
-    logging.shutdown()
-    # Everything is closed. TensorFlow's own end would take seconds more, and a service must stop in two.
-    os._exit(0)
 
 
 @commands.command()

@@ -129,6 +129,35 @@ class Session(_Section):
         return Source._quotable(value)
 
 
+class Journal(_Section):
+    """Where what was said is written down, and for how long."""
+
+    path: str
+    keep_days: Annotated[int, Field(ge=1, le=10_000)]
+    max_mb: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Checkpoint(_Section):
+    """What makes a restart after a crash go on where it was."""
+
+    every_s: Annotated[float, Field(ge=0, le=60)]
+    resume_within_s: Annotated[float, Field(ge=0, le=120)]
+
+    @pydantic.field_validator("every_s")
+    @classmethod
+    def _off_or_useful(cls, value: float) -> float:
+        if 0 < value < 0.5:
+            raise ValueError(f"got {value:g}; expected 0 (off) or 0.5 to 60 s")
+        return value
+
+
+class Health(_Section):
+    """Where the daemon answers how it is."""
+
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+
 class Config(_Section):
     """A bed's whole configuration."""
 
@@ -138,6 +167,9 @@ class Config(_Section):
     decision: Decision
     outlets: Outlets
     session: Session
+    journal: Journal
+    checkpoint: Checkpoint
+    health: Health
 
 
 def differences(before: Config, after: Config) -> Iterator[str]:

@@ -230,6 +230,8 @@ class Event:
         End of the seizure; ``None`` while it goes on, and for ever when the signal was lost.
     peak_probability
         Highest probability so far.
+    id
+        The same for all that is said of this seizure, and of no other one; given when it is published.
     """
 
     number: int
@@ -238,6 +240,44 @@ class Event:
     offset_s: float | None
     peak_probability: float
     outcome: Outcome
+    id: str = ""
+
+
+class Priority(StrEnum):
+    """How soon somebody should look."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 for the lowest."""
+        return list(Priority).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A technical condition: said when it is raised, when its text is another one, and when it is cleared.
+
+    Parameters
+    ----------
+    kind
+        What is wrong, in a word; see `detector.conditions`.
+    text
+        What came, what was expected and what to do.
+    since_s, cleared_s
+        Seconds on this machine's LSL clock; ``cleared_s`` is ``None`` while it stands.
+    count
+        How often it came in that time.
+    """
+
+    kind: str
+    priority: Priority
+    text: str
+    since_s: float
+    count: int
+    cleared_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

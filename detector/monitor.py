@@ -7,10 +7,11 @@ input younger than the stall time; a seizure is said however late its samples ca
 from __future__ import annotations
 
 import math
+import uuid
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from detector.messages import Cause, Event, Reset, SessionReset, State, Status
+from detector.messages import Cause, Condition, Event, Outcome, Reset, SessionReset, State, Status
 
 # What is true right behind a session's end; after the other reasons the next session has begun.
 _AFTER = {
@@ -38,7 +39,11 @@ class Sink(Protocol):
         ...
 
     def push_event(self, event: Event, now_s: float) -> None:
-        """Take a seizure that was declared, has ended or was lost."""
+        """Take a seizure that was declared, has ended or was lost; its id is set."""
+        ...
+
+    def push_condition(self, condition: Condition, now_s: float) -> None:
+        """Take a technical condition that was raised, changed its text or was cleared."""
         ...
 
 
@@ -67,6 +72,7 @@ class Monitor:
         self._said: tuple[State, Cause | None] | None = None
         self._marked_s = -math.inf
         self._published_s = -math.inf
+        self.event_id = ""  # of the seizure that was declared last
 
     def start(self, now_s: float) -> None:
         """Say that this program runs and does not watch yet."""
@@ -95,8 +101,11 @@ class Monitor:
             Why non-seizure cannot be said although the samples are fresh, if there is a reason.
         """
         if isinstance(said, Event):
+            if said.outcome is Outcome.ONGOING:
+                # The LSL clock begins anew at each boot, so no time of it names an event for good.
+                self.event_id = uuid.uuid4().hex
             for sink in self._sinks:
-                sink.push_event(said, now_s)
+                sink.push_event(replace(said, id=self.event_id), now_s)
         elif isinstance(said, SessionReset):
             self._mark(f"session-reset/{said.reason}", said.time_s if math.isfinite(said.time_s) else now_s)
             if self._said is not None and self._said[0] is not State.NOT_MONITORING:
@@ -134,6 +143,11 @@ class Monitor:
         cause = cause or Cause.STALE
         if silent_s >= self._config.step_s or self._said != (State.NOT_MONITORING, cause):
             self._idle(cause, age_s, now_s)
+
+    def tell(self, condition: Condition, now_s: float) -> None:
+        """Publish a technical condition; it changes nothing of what is said about the patient."""
+        for sink in self._sinks:
+            sink.push_condition(condition, now_s)
 
     def _idle(self, cause: Cause, age_s: float, now_s: float) -> None:
         status = replace(

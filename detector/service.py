@@ -105,8 +105,8 @@ class Service:
                 self._begin(message)
             elif not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
-        condition = self._source.condition
-        self._monitor.tick(local_clock(), self._source.newest_s, condition.cause if condition else None)
+        obstacle = self._source.obstacle
+        self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
 
     def _start(self) -> None:
         outlets = self._open_outlets()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.messages import Cause, Event, Outcome, Reset, SessionReset, State, Status
+from detector.messages import Cause, Condition, Event, Outcome, Priority, Reset, SessionReset, State, Status
 from detector.monitor import Monitor, MonitorConfig
 
 STEP_S, STALL_S = 0.5, 2.0
@@ -25,6 +25,7 @@ class Recorder:
         self.codes: list[State] = []
         self.code_stamps: list[float] = []
         self.events: list[Event] = []
+        self.conditions: list[Condition] = []
 
     def push_marker(self, text: str, time_s: float) -> None:
         self.markers.append((text, time_s))
@@ -38,6 +39,9 @@ class Recorder:
 
     def push_event(self, event: Event, now_s: float) -> None:
         self.events.append(event)
+
+    def push_condition(self, condition: Condition, now_s: float) -> None:
+        self.conditions.append(condition)
 
 
 def _status(time_s: float, state: State = State.NON_SEIZURE) -> Status:
@@ -93,8 +97,28 @@ def test_a_seizure_is_said_however_late_its_samples_came(monitor: Monitor, said:
     event = Event(1, 100.0, 101.0, None, 0.9, Outcome.ONGOING)
     monitor.take(event, 160.0)
     monitor.take(_status(101.0, State.SEIZURE), 160.0)
-    assert said.events == [event]
+    assert said.events == [replace(event, id=said.events[0].id)]
     assert said.markers[-1] == ("seizure", 101.0)
+
+
+def test_all_that_is_said_of_a_seizure_has_one_id_and_another_seizure_has_another(
+    monitor: Monitor, said: Recorder
+) -> None:
+    for number in (1, 2):
+        for outcome in (Outcome.ONGOING, Outcome.ENDED):
+            monitor.take(Event(number, 100.0, 101.0, None, 0.9, outcome), 102.0)
+    first, first_end, second, second_end = [event.id for event in said.events]
+    assert first == first_end != second == second_end
+    assert len(first) == 32
+
+
+def test_a_condition_changes_nothing_of_what_is_said_about_the_patient(monitor: Monitor, said: Recorder) -> None:
+    monitor.take(_status(101.0, State.SEIZURE), 101.0)
+    before = (list(said.markers), list(said.statuses))
+    condition = Condition("lost", Priority.HIGH, "gone", 101.0, 1, None)
+    monitor.tell(condition, 101.5)
+    assert said.conditions == [condition]
+    assert (said.markers, said.statuses) == before
 
 
 def test_late_samples_do_not_end_a_seizure_that_was_said(monitor: Monitor, said: Recorder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from detector.messages import Cause, Event, Outcome, State, Status
+from detector.messages import Cause, Condition, Event, Outcome, Priority, State, Status
 
 log = logging.getLogger(__name__)
 
@@ -36,3 +36,12 @@ class LogSink:
             log.warning("seizure %d ended after %.1f s", event.number, event.offset_s - event.onset_s)
         else:
             log.warning("seizure %d: its end was not seen, its outcome is unknown", event.number)
+
+    def push_condition(self, condition: Condition, now_s: float) -> None:  # noqa: ARG002 - as every sink
+        """Log a condition; one that asks for somebody is a warning."""
+        if condition.cleared_s is not None:
+            times = "" if condition.count == 1 else f", {condition.count} times"
+            log.info("%s: over after %.0f s%s", condition.kind, condition.cleared_s - condition.since_s, times)
+            return
+        level = logging.INFO if condition.priority is Priority.LOW else logging.WARNING
+        log.log(level, "%s (%s priority): %s", condition.kind, condition.priority, condition.text)

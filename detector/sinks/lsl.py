@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +14,7 @@ import numpy as np
 import pylsl
 
 from detector.errors import ConfigError, DetectorError
-from detector.messages import Event, Outcome, State, Status
+from detector.messages import Condition, Event, State, Status
 
 CONTRACT_VERSION = 1
 DETAIL_SCHEMA = 1
@@ -122,7 +121,6 @@ class LslOutlets:
     def __init__(self, config: OutletIdentity) -> None:
         self.config = config
         self._last: Status | None = None
-        self._event_id = ""
         self._last_s, self._last_age_s = -math.inf, math.nan
         self._outlets = {"events": self._open("events", "Markers", "string", (("event", "none"),))}
         if config.detail:
@@ -151,12 +149,9 @@ class LslOutlets:
 
     def push_event(self, event: Event, now_s: float) -> None:
         """Send what became of a seizure on the detail outlet; ``now_s`` is when it is said, on this LSL clock."""
-        if event.outcome is Outcome.ONGOING:
-            # The LSL clock begins anew at each boot, so no time of it names an event for good.
-            self._event_id = f"{self.config.bed}-{uuid.uuid4().hex}"
         payload = {
             "kind": "seizure",
-            "event_id": self._event_id,
+            "event_id": f"{self.config.bed}-{event.id}",
             "onset": event.onset_s,
             "declared": event.declared_s,
             "offset": event.offset_s,
@@ -167,6 +162,20 @@ class LslOutlets:
             "model_sha256": self.config.model_sha256,
         }
         self.push_detail(payload, event.declared_s if event.offset_s is None else event.offset_s)
+
+    def push_condition(self, condition: Condition, now_s: float) -> None:
+        """Send a technical condition on the detail outlet; ``now_s`` is when it is said, on this LSL clock."""
+        payload = {
+            "kind": "condition",
+            "condition": condition.kind,
+            "priority": condition.priority,
+            "text": condition.text,
+            "since": condition.since_s,
+            "count": condition.count,
+            "cleared": condition.cleared_s,
+            "emitted": now_s,
+        }
+        self.push_detail(payload, now_s)
 
     def push_status(self, status: Status, input_age_s: float) -> None:
         """Send one step on the status outlet. It is always sent, and stamps never go backwards.

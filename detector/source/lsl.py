@@ -40,7 +40,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Obstacle:
     """Why nothing comes, with what came, what was expected and what to do."""
 
     cause: Cause
@@ -69,7 +69,7 @@ class LslSource:
     def __init__(self, config: Source, accept: Callable[[Description], None]) -> None:
         self._config, self._accept = config, accept
         self._search = LslSearch(config)
-        self.condition: Condition | None = Condition(Cause.WAITING, f"no stream yet that matches {self._wanted}")
+        self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
         self._opening: _Opening | None = None
         self._stream: Stream | None = None
@@ -134,7 +134,7 @@ class LslSource:
         found = self._search.found()
         if len(found) == 1 and self._search.settled and time.monotonic() >= self._retry_at:
             self._several_since = None
-            if self.condition is None or self.condition.cause is not Cause.REFUSED:
+            if self.obstacle is None or self.obstacle.cause is not Cause.REFUSED:
                 self._say(Cause.VALIDATING, f"connecting to {shown(found[0])}")
             self._opening = _Opening(found[0], self._config)
             return
@@ -152,7 +152,7 @@ class LslSource:
             if self._search.refused_here is not None:
                 info, why = self._search.refused_here
                 self._say(Cause.REFUSED, f"{shown(info)}: {why}")
-            elif self.condition is None or self.condition.cause not in (Cause.WAITING, Cause.LOST):
+            elif self.obstacle is None or self.obstacle.cause not in (Cause.WAITING, Cause.LOST):
                 self._say(Cause.WAITING, f"no stream that matches {self._wanted}")
         time.sleep(MAX_BLOCK_S / 2)
 
@@ -205,7 +205,7 @@ class LslSource:
     def _begin(self, opened: Opened) -> list[Polled]:
         self._search.rest()
         self._reopened, self._in_session = None, True
-        self.condition, self.newest_s, self._came_at = None, math.nan, time.monotonic()
+        self.obstacle, self.newest_s, self._came_at = None, math.nan, time.monotonic()
         return [opened]
 
     def _refuse_candidate(self, info: pylsl.StreamInfo, error: BadDataError) -> None:
@@ -234,9 +234,9 @@ class LslSource:
             )
         if messages:
             self._came_at, self._in_session = time.monotonic(), True
-            if self.condition is not None:
+            if self.obstacle is not None:
                 log.info("samples again")
-                self.condition = None
+                self.obstacle = None
                 self._abandon_opening()
                 self._search.rest()
         return messages
@@ -245,7 +245,7 @@ class LslSource:
         stream = self._stream
         if stream is None or (silent_s := stream.silent_s()) < self._config.stall_s:
             return False
-        if self.condition is None:
+        if self.obstacle is None:
             self._say(Cause.LOST, f"no new samples for {silent_s:.1f} s; the connection stands")
         return True
 
@@ -267,11 +267,11 @@ class LslSource:
         return []
 
     def _say(self, cause: Cause, text: str) -> None:
-        condition = Condition(cause, text)
-        if condition != self.condition:
+        obstacle = Obstacle(cause, text)
+        if obstacle != self.obstacle:
             level = logging.WARNING if cause in (Cause.LOST, Cause.REFUSED) else logging.INFO
             log.log(level, "%s: %s", cause, text)
-        self.condition = condition
+        self.obstacle = obstacle
 
 
 class _Opening(Background[Stream]):

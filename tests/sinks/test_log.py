@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from detector.messages import Cause, Event, Outcome, State, Status
+from detector.messages import Cause, Condition, Event, Outcome, Priority, State, Status
 from detector.sinks.log import LogSink
 
 
@@ -38,3 +38,14 @@ def test_steps_leave_no_line(caplog: pytest.LogCaptureFixture) -> None:
     LogSink().push_status(Status(1.0, 0.5, State.NON_SEIZURE, None, 22, 0, 0.0), 0.1)
     LogSink().push_code(State.NON_SEIZURE, 1.0)
     assert caplog.records == []
+
+
+def test_a_condition_has_a_line_when_it_is_raised_and_one_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for priority, cleared_s, count in ((Priority.HIGH, None, 1), (Priority.LOW, None, 1), (Priority.HIGH, 72.0, 3)):
+        LogSink().push_condition(Condition("lost", priority, "no samples", 60.0, count, cleared_s), 72.0)
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "lost (high priority): no samples"),
+        (logging.INFO, "lost (low priority): no samples"),
+        (logging.INFO, "lost: over after 12 s, 3 times"),
+    ]

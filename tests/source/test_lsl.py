@@ -37,7 +37,7 @@ class Watcher:
     def until(self, condition: Callable[[], object], within_s: float) -> float:
         began = time.monotonic()
         while not condition():
-            assert time.monotonic() - began < within_s, f"not within {within_s} s; condition {self.source.condition}"
+            assert time.monotonic() - began < within_s, f"not within {within_s} s; condition {self.source.obstacle}"
             self.poll()
         return time.monotonic() - began
 
@@ -48,11 +48,11 @@ class Watcher:
 
     @property
     def cause(self) -> Cause | None:
-        return self.source.condition.cause if self.source.condition else None
+        return self.source.obstacle.cause if self.source.obstacle else None
 
     @property
     def text(self) -> str:
-        return self.source.condition.text if self.source.condition else ""
+        return self.source.obstacle.text if self.source.obstacle else ""
 
     @property
     def opened(self) -> list[Opened]:

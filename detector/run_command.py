@@ -1,0 +1,39 @@
+"""The command that watches a bed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path, readable=False), required=True, help="The bed's configuration."
+)
+@click.option("--check", is_flag=True, help="Validate configuration, model and outlets, and exit.")
+def run(path: Path, check: bool) -> None:
+    """Watch one bed: the daemon. It waits for its stream for ever."""
+    from detector.config import load_config
+
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)  # they would end a program that is still loading its model
+    config = load_config(path)
+    from detector.lsl_setup import quiet
+
+    quiet()
+    from detector.service import Service
+
+    service = Service(config, path)
+    if check:
+        service.check()
+        click.echo(f"{path}: bed {config.bed.name}, model {config.model.bundle}: all is well")
+        return
+    service.handle_signals()
+    service.run()
+    logging.shutdown()
+    # Everything is closed. TensorFlow's own end would take seconds more, and a service must stop in two.
+    os._exit(0)
