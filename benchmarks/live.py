@@ -35,7 +35,8 @@ from detector.monitor import Monitor, MonitorConfig
 from detector.network.bundle import load_bundle
 from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.scoring import score
-from detector.sinks.lsl import LslOutlets, OutletIdentity
+from detector.sinks.identity import OutletIdentity
+from detector.sinks.lsl import LslOutlets
 from detector.source.recording import open_recording
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 

@@ -1,12 +1,13 @@
 """Technical conditions: what is wrong with the watching, raised at once and cleared slowly.
 
-Whatever is true is told again and again (`Conditions.tell`), and only what changes is said: a condition when it is
+Whatever is true is told again and again (`Conditions.see`), and only what changes is said: a condition when it is
 raised, when its text becomes another one, and when it has been away for a while. A fault that comes and goes is one
 condition with a count, not a storm (the words are those of IEC 60601-1-8; no conformity is claimed).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -52,6 +53,10 @@ PRIORITIES = {
 }
 assert set(PRIORITIES) == set(Kind)
 
+# How long these may be true without a word; what ends the watching is raised at once. A movement spoils a derivation
+# for a second and is nobody's business; a stream takes seconds to be found.
+_GRACE_S = {Kind.WAITING: 10.0, Kind.DEGRADED: 10.0}
+
 
 @dataclass
 class _Standing:
@@ -74,6 +79,7 @@ class Conditions:
     def __init__(self, clear_s: float = CLEAR_S) -> None:
         self._clear_s = clear_s
         self._standing: dict[Kind, _Standing] = {}
+        self._true_since_s: dict[Kind, float] = {}  # of those that have a grace and do not stand yet
         self._changed: list[Condition] = []
 
     def tell(self, kind: Kind, text: str | None, now_s: float) -> None:
@@ -90,10 +96,13 @@ class Conditions:
         """
         standing = self._standing.get(kind)
         if text is None:
+            self._true_since_s.pop(kind, None)
             if standing is not None:
                 standing.is_true = False
             return
         if standing is None:
+            if now_s - self._true_since_s.setdefault(kind, now_s) < _GRACE_S.get(kind, 0.0):
+                return
             condition = Condition(kind, PRIORITIES[kind], text, now_s, 1, None)
             self._standing[kind] = _Standing(condition, True, now_s, now_s, text)
             self._changed.append(condition)
@@ -104,6 +113,12 @@ class Conditions:
         if text != standing.told and now_s - standing.said_s >= _UPDATE_S:
             standing.said_s, standing.told = now_s, text
             self._changed.append(standing.condition)
+
+    def see(self, found: Mapping[Kind, str], now_s: float) -> list[Condition]:
+        """Say of all kinds what is true now, and return the `changes`."""
+        for kind in Kind:
+            self.tell(kind, found.get(kind), now_s)
+        return self.changes(now_s)
 
     def changes(self, now_s: float) -> list[Condition]:
         """Return what was raised, has another text or was cleared since the last call, in order."""

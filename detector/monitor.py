@@ -108,8 +108,10 @@ class Monitor:
                 sink.push_event(replace(said, id=self.event_id), now_s)
         elif isinstance(said, SessionReset):
             self._mark(f"session-reset/{said.reason}", said.time_s if math.isfinite(said.time_s) else now_s)
-            if self._said is not None and self._said[0] is not State.NOT_MONITORING:
-                # Whatever was true of the session before is not known of the one that begins.
+            was_said = self._said is not None and self._said[0] is not State.NOT_MONITORING
+            if was_said or said.reason is Reset.FAULT:
+                # Whatever was true of the session before is not known of the one that begins; and a network that
+                # fails in its warm-up is not warming up.
                 self._idle(_AFTER.get(said.reason, Cause.WARMUP), math.nan, now_s)
         else:
             age_s = max(now_s - said.time_s, 0.0)

@@ -30,6 +30,7 @@ def _private_lsl_network(folder: Path) -> Path:
 # liblsl reads this once, when it is loaded, so it must be set before any test module imports pylsl.
 _folder = tempfile.TemporaryDirectory(prefix="lsl-")
 os.environ["LSLAPICFG"] = str(_private_lsl_network(Path(_folder.name)))
+os.environ["XDG_STATE_HOME"] = _folder.name  # journals and checkpoints of the tests
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
@@ -47,6 +48,6 @@ def eeg_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _forget_lsl_network() -> Iterator[None]:
+def _forget_the_folder() -> Iterator[None]:
     yield
     _folder.cleanup()

@@ -47,11 +47,33 @@ def test_another_text_of_a_standing_condition_is_said_at_most_once_a_minute() ->
     assert {c.since_s for c in said} == {0.0}
 
 
+def test_a_stream_has_ten_seconds_to_be_found_before_it_is_a_condition() -> None:
+    conditions = Conditions()
+    assert conditions.see({Kind.WAITING: "no stream"}, 100.0) == []
+    assert conditions.see({Kind.WAITING: "no stream"}, 109.9) == []
+    assert [c.kind for c in conditions.see({Kind.WAITING: "no stream"}, 110.0)] == ["waiting"]
+    assert [c.kind for c in conditions.standing] == ["waiting"]
+
+
+def test_an_artefact_of_a_few_seconds_is_no_condition_however_often_it_comes() -> None:
+    conditions = Conditions()
+    for second in range(100):
+        found = {Kind.DEGRADED: "21 of 22"} if second % 10 < 8 else {}
+        assert conditions.see(found, float(second)) == []
+
+
+def test_what_is_not_found_any_more_is_cleared() -> None:
+    conditions = Conditions()
+    conditions.see({Kind.LOST: "gone", Kind.CLOCK: "blocked"}, 10.0)
+    conditions.see({Kind.CLOCK: "blocked"}, 11.0)
+    assert [(c.kind, c.cleared_s) for c in conditions.see({Kind.CLOCK: "blocked"}, 21.0)] == [("lost", 21.0)]
+
+
 def test_what_stands_is_listed_with_the_most_urgent_first() -> None:
     conditions = Conditions()
-    for now_s, kind in enumerate((Kind.CLOCK, Kind.DEGRADED, Kind.LOST, Kind.POOR)):
+    for now_s, kind in enumerate((Kind.CLOCK, Kind.DUPLICATE, Kind.LOST, Kind.POOR)):
         conditions.tell(kind, "x", float(now_s))
-    assert [c.kind for c in conditions.standing] == ["lost", "poor", "degraded", "clock-unmeasured"]
+    assert [c.kind for c in conditions.standing] == ["lost", "poor", "duplicate-source", "clock-unmeasured"]
     assert [p.rank for p in (Priority.LOW, Priority.MEDIUM, Priority.HIGH)] == [0, 1, 2]
 
 
@@ -73,4 +95,4 @@ def test_each_raise_has_one_clear_and_nothing_that_is_true_is_ever_cleared(
             else:
                 assert said.kind in raised
                 raised.remove(said.kind)
-        assert true_now <= raised == {c.kind for c in conditions.standing}
+        assert true_now - {Kind.WAITING, Kind.DEGRADED} <= raised == {c.kind for c in conditions.standing}

@@ -282,7 +282,7 @@ def test_a_good_file_is_taken_over_at_a_boundary_and_a_bad_one_is_not(world: Wor
 def test_a_reload_of_the_source_looks_for_it_anew(world: World) -> None:
     world.monitored()
     world.path.write_text(world.path.read_text().replace("replay = true", "replay = true\nstall_s = 3.0"))
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until_marker("session-reset/reload")
     world.until_marker("session-reset/new-stream")
     world.amplifier.push(12)
@@ -301,10 +301,10 @@ def test_a_file_that_changes_while_another_is_loaded_is_read_too(
 
     monkeypatch.setattr("detector.loading.load_bundle", slow)
     world.write("[decision]\nonset_hold_s = 2.0\n")
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     assert loading.wait(10)
     world.write("[decision]\nonset_hold_s = 9.0\n")
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     go_on.set()
     world.until(lambda: world.service._decision.config.onset_hold_s == 9.0)
 
@@ -312,7 +312,7 @@ def test_a_file_that_changes_while_another_is_loaded_is_read_too(
 def test_a_file_that_renames_the_bed_is_not_taken_over(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.monitored()
     world.path.write_text(world.path.read_text().replace(f'"{world.bed}"', f'"{world.bed}x"'))
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until(lambda: "restart for that" in caplog.text)
     assert not [text for text in world.markers if "reset" in text or "start" in text]
     assert not pylsl.resolve_byprop("name", f"{world.bed}x-status", 1, 0.5)
@@ -320,7 +320,7 @@ def test_a_file_that_renames_the_bed_is_not_taken_over(world: World, caplog: pyt
 
 def test_the_delay_that_the_metadata_tell_has_the_frame_and_the_smoothing(world: World) -> None:
     world.write("[decision]\nsmoothing_s = 3.0\n")
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until_marker("session-reset/reload")
     [found] = pylsl.resolve_bypred(f"name='{world.bed}-status' and desc/synchronization/offset_mean='4'", 1, 5)
     assert found.name() == f"{world.bed}-status"
@@ -328,7 +328,7 @@ def test_the_delay_that_the_metadata_tell_has_the_frame_and_the_smoothing(world:
 
 def test_the_operators_word_on_the_order_of_the_channels_is_heard(world: World) -> None:
     world.path.write_text(world.path.read_text().replace("replay = true", 'replay = true\nmatch = "order"'))
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until_marker("session-reset/reload")
     world.amplifier.outlet = None
     world.amplifier = Amplifier(world.source_id, tuple(f"channel {i}" for i in range(22)))
@@ -343,7 +343,7 @@ def test_a_model_whose_steps_are_too_slow_for_the_outlets_is_not_taken_over(
     slow = Bundle(tmp_path, CARD.model_copy(update={"hop_samples": 512, "id": "slow"}))
     monkeypatch.setattr("detector.loading.load_engine", lambda _: (slow, world.network))
     world.path.write_text(world.path.read_text().replace('"stub"', '"slow"'))
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until(lambda: "the configuration is kept as it was: the model steps every 2 s" in caplog.text)
     world.monitored()
 
@@ -354,7 +354,7 @@ def test_a_bundle_that_cannot_be_looked_at_is_not_taken_over(
     name = "/opt/" + "y" * 300 + "/x"
     monkeypatch.setattr("detector.loading.load_engine", lambda config: (load_bundle(config.model.bundle), None))
     world.path.write_text(world.path.read_text().replace('"stub"', f'"{name}"'))
-    world.service._reload_asked = True
+    world.service._reloading.ask()
     world.until(lambda: "cannot be looked at" in caplog.text)
     world.monitored()
 
@@ -363,7 +363,59 @@ def test_too_few_good_channels_are_named_with_what_is_wrong(world: World, caplog
     world.monitored()
     world.amplifier.push(3, uv=0.0)
     world.until_marker("not-monitoring/poor")
-    world.until(lambda: "too few good channels: FP1-F7 flat, F7-T7 flat" in caplog.text)
+    world.until(
+        lambda: "0 of 22 derivations can be trusted, expected at least 18 (FP1-F7 flat, F7-T7 flat" in caplog.text
+    )
+
+
+def _details(bed: str) -> Any:
+    [found] = pylsl.resolve_byprop("name", f"{bed}-detail", 1, 5)
+    inlet = pylsl.StreamInlet(found, recover=False)
+    inlet.open_stream(5)
+    return inlet
+
+
+def _condition(inlet: Any) -> dict[str, Any]:
+    while True:
+        text = inlet.pull_sample(timeout=15)[0]
+        assert text is not None, "no condition was told"
+        detail: dict[str, Any] = json.loads(text[0])
+        if detail["kind"] == "condition":
+            return detail
+
+
+def test_a_technical_condition_is_told_when_it_comes_with_what_to_do(world: World) -> None:
+    inlet = _details(world.bed)
+    world.monitored()
+    world.amplifier.outlet = None
+    told = _condition(inlet)
+    assert (told["condition"], told["priority"], told["count"], told["cleared"]) == ("lost", "high", 1, None)
+    assert "waiting for" in told["text"]
+    assert world.service.standing[0].kind == "lost"
+
+
+def test_a_condition_in_a_seizure_neither_hides_nor_ends_it(world: World) -> None:
+    inlet = _details(world.bed)
+    world.monitored()
+    world.amplifier.push(4, uv=200)
+    world.until_marker("seizure")
+    world.path.write_text("this is no TOML")
+    world.service._reloading.ask()
+    told = _condition(inlet)
+    assert (told["condition"], told["priority"]) == ("config-refused", "low")
+    assert "the configuration of before goes on" in told["text"]
+    world.amplifier.push(2, uv=200)
+    world.until(lambda: len(world.statuses) > 4)
+    assert [text for text in world.markers if "seizure" in text or "not-monitoring" in text] == []
+    assert world.statuses[-1].state is State.SEIZURE
+
+
+def test_a_network_that_fails_in_its_warm_up_is_a_fault_and_not_a_warm_up(world: World) -> None:
+    world.until(lambda: "not-monitoring/warmup" in world.markers)
+    world.network.fail_once = True
+    world.amplifier.push(3)
+    world.until_marker("session-reset/fault")
+    world.until_marker("not-monitoring/fault")
 
 
 def test_a_source_that_comes_back_with_other_labels_is_read_by_them(world: World) -> None:

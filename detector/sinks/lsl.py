@@ -6,15 +6,15 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
 import pylsl
 
-from detector.errors import ConfigError, DetectorError
+from detector.errors import DetectorError
 from detector.messages import Condition, Event, State, Status
+from detector.sinks.identity import OutletIdentity
 
 CONTRACT_VERSION = 1
 DETAIL_SCHEMA = 1
@@ -39,67 +39,6 @@ LINGER_S = 0.3
 
 # A stamp further ahead of this clock was a mistake of the source; it must not silence the status for ever.
 FUTURE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class OutletIdentity:
-    """What the outlets of one bed are called and what their metadata say. No patient data belongs here.
-
-    Parameters
-    ----------
-    bed
-        Letters, digits, ``_`` and ``-`` (the config checks it).
-    step_s
-        Hop of the model in seconds: time between two status samples, at most 1.
-    model_id, model_sha256
-        The bundle that is served.
-    montage, derivations
-        Name of the montage and the labels of its derivations, in order.
-    source_name, source_id, source_hostname
-        The stream that is watched, as it describes itself or as it is configured.
-    algorithmic_delay_s
-        Seconds by which the stamps lag behind the EEG that they speak of (filters, frame, smoothing).
-    detail, codes
-        Whether the opt-in outlets exist.
-    repeat_hz
-        Rate at which the status is held and repeated, for viewers that need one; 0 for one sample a step.
-
-    Raises
-    ------
-    ConfigError
-        A step longer than 1 s, or a repetition slower than the steps.
-    """
-
-    bed: str
-    step_s: float
-    model_id: str
-    model_sha256: str
-    montage: str
-    derivations: tuple[str, ...]
-    source_name: str = ""
-    source_id: str = ""
-    source_hostname: str = ""
-    algorithmic_delay_s: float = 0.0
-    detail: bool = False
-    codes: bool = False
-    repeat_hz: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.step_s <= 1:
-            raise ConfigError(
-                f"the model steps every {self.step_s:g} s, but the status outlet promises at least one "
-                "sample a second: serve a model with a hop of at most 1 s"
-            )
-        if self.repeat_hz and not self.repeat_hz * self.step_s >= 1:
-            raise ConfigError(
-                f"the status cannot be repeated at {self.repeat_hz:g} Hz when the model steps at "
-                f"{1 / self.step_s:g} Hz: give 0 (off) or at least that (SigVisualizer needs 12.5)"
-            )
-
-    @property
-    def status_rate_hz(self) -> float:
-        """Nominal rate of the status outlet."""
-        return self.repeat_hz or 1 / self.step_s
 
 
 class LslOutlets:

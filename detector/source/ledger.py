@@ -83,6 +83,7 @@ class Ledger:
         self._rate_hz, self._max_filled = rate_hz, max_filled
         self.jittery = False
         self.bad_stamps = 0
+        self.last_was_bad = False
         self.doubled = 0
         self.last: float | None = None
         self._state = _State()
@@ -158,7 +159,8 @@ class Ledger:
     def _sound(self, stamps: TimeArray, arrived_s: float) -> TimeArray:
         """Replace stamps that are no times by counting on from the last that was one."""
         bad = ~(np.isfinite(stamps) & (stamps >= 0) & (stamps < _LATEST_S))
-        if not bad.any():
+        self.last_was_bad = bool(bad.any())
+        if not self.last_was_bad:
             return stamps
         self.bad_stamps += int(bad.sum())
         period = 1 / self._rate_hz

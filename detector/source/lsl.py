@@ -16,11 +16,13 @@ from dataclasses import dataclass
 import pylsl
 
 from detector.background import Background
+from detector.conditions import Kind
 from detector.config import Source
 from detector.errors import BadDataError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
 from detector.source.ledger import MAX_RATE_ERROR
-from detector.source.lsl_search import FORGET_S, LslSearch, shown
+from detector.source.lsl_identity import Doubles, require_same_host, shown, why_new
+from detector.source.lsl_search import FORGET_S, LslSearch
 from detector.source.lsl_stream import MAX_BLOCK_S, Stream
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ class Obstacle:
     text: str
 
 
+_KINDS = {Cause.WAITING: Kind.WAITING, Cause.REFUSED: Kind.REFUSED, Cause.LOST: Kind.LOST}
+
 Polled = Opened | Chunk | Gap
 
 
@@ -69,6 +73,7 @@ class LslSource:
     def __init__(self, config: Source, accept: Callable[[Description], None]) -> None:
         self._config, self._accept = config, accept
         self._search = LslSearch(config)
+        self._doubles = Doubles(self._search.predicate)
         self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
         self._opening: _Opening | None = None
@@ -84,6 +89,17 @@ class LslSource:
     def rate_is_right(self) -> bool:
         """Whether the connected stream's rate has been measured and is the declared one."""
         return self._stream is not None and self._stream.rate_is_right
+
+    def wrong(self) -> dict[Kind, str]:
+        """Return what is wrong with the stream, or with there being none."""
+        wrong: dict[Kind, str] = {}
+        if self.obstacle is not None and self.obstacle.cause in _KINDS:
+            wrong[_KINDS[self.obstacle.cause]] = self.obstacle.text
+        if self._stream is not None:
+            wrong |= self._stream.wrong()
+            if doubles := self._doubles.look(self._stream.uid):
+                wrong[Kind.DUPLICATE] = doubles
+        return wrong
 
     def poll(self, min_samples: int = 1) -> list[Polled]:
         """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``."""
@@ -179,14 +195,13 @@ class LslSource:
                 self._say(Cause.WAITING, text)
             return []
         try:
+            require_same_host(self._last, stream.description, self._config.hostname)
             self._accept(stream.description)
         except BadDataError as error:
             stream.close()
             self._refuse_candidate(opening.info, error)
             return []
-        if self._last is not None and _who(self._last) != _who(stream.description):
-            log.warning("another sender than before: now %s, before %s", _who(stream.description), _who(self._last))
-        opened = Opened(stream.description, _why_new(self._last, stream.description))
+        opened = Opened(stream.description, why_new(self._last, stream.description))
         again = self._stream is not None and self._stream.uid == stream.uid
         self._let_go()
         self._stream, self._last = stream, stream.description
@@ -280,17 +295,3 @@ class _Opening(Background[Stream]):
     def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
         self.info = info
         super().__init__(lambda: Stream(info, config), discard=Stream.close)
-
-
-def _who(description: Description) -> str:
-    return f"{description.name!r} on {description.hostname!r}"
-
-
-def _why_new(before: Description | None, now: Description) -> Reset:
-    if before is None:
-        return Reset.NEW_STREAM
-    if before.rate_hz != now.rate_hz:
-        return Reset.RATE
-    if (before.labels, before.scales_uv) != (now.labels, now.scales_uv):
-        return Reset.LABELS
-    return Reset.RECONNECT if before.uid == now.uid else Reset.NEW_STREAM

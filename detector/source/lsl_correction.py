@@ -53,7 +53,7 @@ class TimeCorrection:
         self._asked_at_s = 0.0
         self._stopped = threading.Event()
         self._known = threading.Event()
-        self._fails = False
+        self.fails = False  # the last measurement, written by the thread
         self._thread = threading.Thread(target=self._measure, name="lsl-correction", daemon=True)
         self._thread.start()
         # Called while connecting: a first estimate takes some milliseconds, and spares a move of all later times.
@@ -124,13 +124,13 @@ class TimeCorrection:
             except pylsl.util.LostError:
                 return
             except (TimeoutError, RuntimeError) as error:
-                if not self._fails:
+                if not self.fails:
                     log.warning("the clock of the source cannot be measured (%s); UDP blocked?", type(error).__name__)
-                self._fails = True
+                self.fails = True
             else:
-                if self._fails:
+                if self.fails:
                     log.info("the clock of the source is measured again")
-                self._fails = False
+                self.fails = False
                 self._measured = statistics.median(last)
                 self._known.set()
             self._stopped.wait(_EVERY_S)

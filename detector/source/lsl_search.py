@@ -29,7 +29,7 @@ class LslSearch:
     """
 
     def __init__(self, config: Source) -> None:
-        self.predicate = _predicate(config)
+        self.predicate, self._hostname = _predicate(config), config.hostname
         self._refused: dict[str, str] = {}  # uid, which an outlet keeps until it is restarted, and why
         self._listed: set[str] = set()
         self._listed_since = math.inf
@@ -51,9 +51,9 @@ class LslSearch:
                 log.error("liblsl cannot look for streams (%s): out of threads or open files? trying again", error)
                 return []
         listed = self._resolver.results()
-        refused = [(info, self._refused[info.uid()]) for info in listed if info.uid() in self._refused]
+        refused = [(info, why) for info in listed if (why := self._why_not(info))]
         self.refused_here = refused[0] if refused else None
-        found = [info for info in listed if info.uid() not in self._refused]
+        found = [info for info in listed if not self._why_not(info)]
         if (uids := {info.uid() for info in found}) != self._listed:
             self._listed, self._listed_since = uids, time.monotonic()
         return found
@@ -73,19 +73,19 @@ class LslSearch:
         """Ask no more: the network has better things to carry."""
         self._resolver, self._listed = None, set()
 
+    def _why_not(self, info: pylsl.StreamInfo) -> str:
+        # The hostname is no part of the predicate: a stream of this name on another machine must be told about.
+        if self._hostname and info.hostname() != self._hostname:
+            return (
+                f"its machine is {printable(info.hostname())!r}, expected {self._hostname!r} (hostname in [source]): a "
+                "stranger, or the amplifier has moved"
+            )
+        return self._refused.get(info.uid(), "")
+
     def _new_resolver(self) -> pylsl.ContinuousResolver:
         return pylsl.ContinuousResolver(pred=self.predicate, forget_after=FORGET_S)
 
 
-def shown(info: pylsl.StreamInfo) -> str:
-    """Return who a stream says it is."""
-    return f"{printable(info.name())!r} on {printable(info.hostname())!r} (source_id {printable(info.source_id())!r})"
-
-
 def _predicate(config: Source) -> str:
-    parts = [
-        f"{key}='{value}'"
-        for key, value in (("source_id", config.source_id), ("name", config.name), ("hostname", config.hostname))
-        if value
-    ]
+    parts = [f"{key}='{value}'" for key, value in (("source_id", config.source_id), ("name", config.name)) if value]
     return " and ".join(parts + ([f"({config.predicate})"] if config.predicate else []))

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pylsl
 
+from detector.conditions import Kind
 from detector.config import Source
 from detector.errors import BadDataError
 from detector.messages import MAX_RATE_HZ, Chunk, Description, FloatArray, Gap, Reset, TimeArray
@@ -72,6 +73,21 @@ class Stream:
     def wrong_rate_hz(self) -> float | None:
         """The rate by the stamps where it is, for good, not the declared one."""
         return self._ledger.wrong_rate_hz
+
+    def wrong(self) -> dict[Kind, str]:
+        """Return what is wrong with the clock and the stamps; the samples come all the same."""
+        wrong: dict[Kind, str] = {}
+        if self._correction.fails:
+            wrong[Kind.CLOCK] = (
+                "the sender's clock cannot be compared with this one, its stamps are taken as they come or from their "
+                "arrival; expected an answer by UDP: open LSL's ports (16572 to 16604) between the machines"
+            )
+        if self._ledger.last_was_bad:
+            wrong[Kind.STAMPS] = (
+                "samples are stamped with what is no time (not a number, negative or past any clock); their number is "
+                "counted instead: mend the clock of the amplifier's program"
+            )
+        return wrong
 
     def pull(self, min_samples: int) -> list[Chunk | Gap]:
         """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``; raises LostError."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pylsl
 
 from detector.messages import Cause, State, Status
-from detector.sinks.lsl import LslOutlets, OutletIdentity
+from detector.sinks.identity import OutletIdentity
+from detector.sinks.lsl import LslOutlets
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,7 +21,8 @@ import pytest
 
 from detector.errors import ConfigError
 from detector.messages import Outcome, State
-from detector.sinks.lsl import FUTURE_S, LslOutlets, OutletIdentity
+from detector.sinks.identity import OutletIdentity
+from detector.sinks.lsl import FUTURE_S, LslOutlets
 from tests.client.lsl_publisher import identity, publisher, status
 
 ROOT = Path(__file__).parents[2]

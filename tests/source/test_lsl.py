@@ -19,7 +19,8 @@ import pytest
 from detector.config import Source, make_config
 from detector.errors import BadDataError, ConfigError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
-from detector.source.lsl import LslSource, Opened, Polled, _why_new
+from detector.source.lsl import LslSource, Opened, Polled
+from detector.source.lsl_identity import why_new
 from tests.live import amplifier, synthetic_amplifier
 
 RATE = 256.0
@@ -222,7 +223,7 @@ BEFORE = Description(("a", "b"), RATE, (1.0, 1.0), ("uV", "uV"), uid="one")
 def test_why_a_session_begins_is_told_by_what_has_changed(
     before: Description | None, now: Description, reason: Reset
 ) -> None:
-    assert _why_new(before, now) is reason
+    assert why_new(before, now) is reason
 
 
 def test_a_source_that_comes_back_at_another_rate_is_asked_about_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from typing import Any
 
@@ -36,8 +37,22 @@ def _infos(n: int) -> list[pylsl.StreamInfo]:
 
 
 def test_everything_that_is_set_must_match() -> None:
-    search = _search(source_id="a", name="b", hostname="c", predicate="starts-with(name, 'b')")
-    assert search.predicate == "source_id='a' and name='b' and hostname='c' and (starts-with(name, 'b'))"
+    search = _search(source_id="a", name="b", predicate="starts-with(name, 'b')")
+    assert search.predicate == "source_id='a' and name='b' and (starts-with(name, 'b'))"
+
+
+def test_a_stream_on_another_machine_than_the_pinned_one_is_refused_with_both_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, [info] = socket.gethostname(), _infos(1)
+    search = _search(source_id="a", hostname="other-machine")
+    monkeypatch.setattr(search, "_resolver", Resolver([info]))
+    assert search.found() == []
+    assert search.refused_here is not None
+    assert f"its machine is {here!r}, expected 'other-machine'" in search.refused_here[1]
+    search = _search(source_id="a", hostname=here)
+    monkeypatch.setattr(search, "_resolver", Resolver([info]))
+    assert search.found() == [info]
 
 
 def test_a_refused_stream_is_left_out_and_its_reason_kept(monkeypatch: pytest.MonkeyPatch) -> None:
