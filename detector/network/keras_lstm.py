@@ -13,6 +13,7 @@ import numpy as np
 from detector.errors import BundleError, StateError
 from detector.messages import Features, FloatArray, Probability
 from detector.network.bundle import Bundle, require_causal
+from detector.network.frozen import FrozenCheck
 from detector.network.keras_file import every_layer, load_network
 from detector.network.keras_tensorflow import keras, tf
 from detector.pipeline import bands_config
@@ -43,6 +44,7 @@ class KerasLstm:
             steps: _compile(self._model, self._recurrent, steps, self._n_features)  # traces here, not at a sample
             for steps in _SIZES
         }
+        self._frozen = FrozenCheck()
         self._self_test(bundle)
         self.reset()
 
@@ -52,7 +54,7 @@ class KerasLstm:
         Raises
         ------
         StateError
-            When an input, an output or the recurrent state is not finite.
+            When an input, an output or the recurrent state is not finite, or the output is frozen.
         """
         probabilities: list[Probability] = []
         done = 0
@@ -69,6 +71,7 @@ class KerasLstm:
                 Probability(value, f.good, f.end_s, f.missing) for value, f in zip(out.tolist(), batch, strict=True)
             ]
             done += steps
+        self._frozen.check(features, probabilities)
         return probabilities
 
     def reset(self) -> None:
@@ -114,6 +117,10 @@ class KerasLstm:
             raise BundleError(
                 f"{path}: {steps} steps at once differ from one after the other by {worst:.2g}, expected at most "
                 f"{_SAME:g}; a step sees the future, or the state of a layer is not kept"
+            )
+        if together.min() == together.max():
+            raise BundleError(
+                f"{path}: its output on a test signal is {together[0]:.9g} all the time; expected one that moves"
             )
         if together.min() < 0 or together.max() > 1:
             raise BundleError(

@@ -145,6 +145,13 @@ def test_a_poisoned_state_is_noticed_at_the_next_step_and_forgotten_by_reset(
     np.testing.assert_array_equal(values(network, features(50)), fresh)
 
 
+def test_an_output_that_does_not_move_any_more_is_a_fault(tmp_path: Path) -> None:
+    network = KerasLstm(tiny_bundle(tmp_path))
+    network._model.layers[-1].set_weights([np.zeros((2, 1), np.float32), np.zeros(1, np.float32)])
+    with pytest.raises(StateError, match=r"has been 0\.5 to the bit for"):
+        network.process(features(200))
+
+
 def test_each_step_keeps_its_time_its_derivations_and_what_was_missing(network: KerasLstm) -> None:
     steps = features(40)
     assert [(p.end_s, p.good is GOOD, p.missing) for p in network.process(steps)] == [
@@ -205,6 +212,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: sequential(layers.Conv1D(8, 5, padding="same"), lstm(), sigmoid()), "a step sees the future"),
     (lambda: sequential(layers.Conv1D(8, 5, padding="causal"), lstm(), sigmoid()), "state of a layer is not kept"),
     (lambda: sequential(lstm(), layers.Dense(1, bias_initializer="ones", activation="exponential")), "in 0..1"),
+    (lambda: sequential(lstm(), layers.Dense(1, "sigmoid", kernel_initializer="zeros")), "is 0.5 all the time"),
 ]
 
 
