@@ -283,9 +283,8 @@ class LslSource:
 
     def _say(self, cause: Cause, text: str) -> None:
         obstacle = Obstacle(cause, text)
-        if obstacle != self.obstacle:
-            level = logging.WARNING if cause in (Cause.LOST, Cause.REFUSED) else logging.INFO
-            log.log(level, "%s: %s", cause, text)
+        if obstacle != self.obstacle and cause not in (Cause.LOST, Cause.REFUSED):  # these are told as conditions
+            log.info("%s: %s", cause, text)
         self.obstacle = obstacle
 
 
