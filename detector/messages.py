@@ -205,6 +205,11 @@ class Status:
     def __post_init__(self) -> None:
         assert (self.cause is not None) == (self.state is State.NOT_MONITORING)
 
+    @property
+    def label(self) -> str:
+        """What the events outlet calls it."""
+        return self.state.label if self.cause is None else f"{self.state.label}/{self.cause}"
+
 
 class Outcome(StrEnum):
     """What became of a seizure."""

@@ -71,7 +71,7 @@ class Monitor:
         self.status = Status(math.nan, math.nan, State.NOT_MONITORING, Cause.STARTING, 0, 0, 0.0)
         self._said: tuple[State, Cause | None] | None = None
         self._marked_s = -math.inf
-        self._published_s = -math.inf
+        self.published_s = -math.inf  # when the last status went out
         self.event_id = ""  # of the seizure that was declared last
 
     def start(self, now_s: float) -> None:
@@ -136,7 +136,7 @@ class Monitor:
         if cause is None and math.isnan(age_s):
             cause = Cause.WARMUP  # connected, and the first sample is on its way
         watching = cause is None and age_s <= self._config.stall_s
-        silent_s = now_s - self._published_s
+        silent_s = now_s - self.published_s
         # Samples that come late do not end a seizure; only samples that do not come at all do.
         if watching or (cause is None and self.status.state is State.SEIZURE):
             if silent_s > 2 * self._config.step_s:
@@ -159,12 +159,11 @@ class Monitor:
 
     def _publish(self, status: Status, age_s: float, now_s: float) -> None:
         self.status = status
-        self._published_s = now_s
+        self.published_s = now_s
         state = status.state, status.cause
         if state != self._said:
             self._said = state
-            label = status.state.label if status.cause is None else f"{status.state.label}/{status.cause}"
-            stamp = self._mark(label, status.time_s)
+            stamp = self._mark(status.label, status.time_s)
             for sink in self._sinks:
                 sink.push_code(status.state, stamp)
         for sink in self._sinks:

@@ -25,9 +25,11 @@ def run(path: Path, check: bool) -> None:
     from detector.lsl_setup import quiet
 
     quiet()
+    from detector.sd_notify import Notifier
     from detector.service import Service
 
-    service = Service(config, path)
+    os.umask(0o077)  # what is written down about a patient is nobody else's
+    service = Service(config, path, Notifier(os.environ))
     if check:
         service.check()
         click.echo(f"{path}: bed {config.bed.name}, model {config.model.bundle}: all is well")

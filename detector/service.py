@@ -14,11 +14,12 @@ from detector.decision import Decision, Record
 from detector.diagnosis import diagnose
 from detector.errors import BadDataError, StateError
 from detector.loading import Loaded, load
-from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, Status
+from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, State, Status
 from detector.monitor import Monitor, MonitorConfig, Sink
 from detector.pipeline import Conditioning, Pipeline, SourceConfig
 from detector.proof import Proof
 from detector.reloading import Reloading
+from detector.sd_notify import Notifier
 from detector.sinks.identity import outlet_identity
 from detector.sinks.log import LogSink
 from detector.sinks.lsl import LslOutlets
@@ -37,6 +38,8 @@ class Service:
         The bed's configuration.
     config_path
         Where it came from, to read it again on SIGHUP.
+    notifier
+        Whoever supervises this process; nobody by default.
 
     Raises
     ------
@@ -44,9 +47,10 @@ class Service:
         At construction, before anything is published.
     """
 
-    def __init__(self, config: Config, config_path: Path | None = None) -> None:
+    def __init__(self, config: Config, config_path: Path | None = None, notifier: Notifier | None = None) -> None:
         # Plain flags: a lock, which an event has, may be held by the very code that a signal interrupts.
         self._stop_asked = self._reset_asked = False
+        self._notifier = notifier or Notifier({})
         self._reloading = Reloading(config_path)
         self._conditions, self._proof = Conditions(), Proof()
         self._fault = ""
@@ -62,6 +66,7 @@ class Service:
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Watch until `stop` is called; ``on_ready`` is called once the outlets stand."""
         self._start()
+        self._notifier.ready()
         if on_ready is not None:
             on_ready()
         try:
@@ -116,6 +121,16 @@ class Service:
         obstacle = self._source.obstacle
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
         self._tell_conditions()
+        self._tell_supervisor()
+
+    def _tell_supervisor(self) -> None:
+        status, standing = self._monitor.status, self._conditions.standing
+        text = status.label
+        if status.state is not State.NOT_MONITORING:
+            text += f", {status.good_channels} of {len(self._bundle.card.derivations)} derivations"
+        self._notifier.status(f"{text}; {standing[0].kind}: {standing[0].text}" if standing else text)
+        if self._proof.holds(local_clock(), self._monitor.published_s):
+            self._notifier.watchdog()
 
     def _tell_conditions(self) -> None:
         now_s, status = local_clock(), self._monitor.status
@@ -169,12 +184,14 @@ class Service:
         return MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
 
     def _shut_down(self) -> None:
+        self._notifier.stopping()
         if self._outlets is not None:  # else they could not be opened anew, and nobody listens
             self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
             self._monitor.stop(local_clock())
         self._source.close()
         self._close_control()
         self._close_outlets()
+        self._notifier.close()
         log.info("stopped")
 
     def _swap(self, loaded: Loaded) -> None:

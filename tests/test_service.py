@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from detector.config import Config, load_config
 from detector.errors import ConfigError, StateError
 from detector.messages import Features, Probability, State
 from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters, load_bundle
+from detector.sd_notify import Notifier
 from detector.service import Service
 
 RATE = 256
@@ -114,7 +116,7 @@ def engine_bundle(name: str, folder: Path) -> Bundle:
 class World:
     """A service in a thread, its amplifier, and a client that remembers what it was told."""
 
-    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notifier: Notifier | None = None) -> None:
         number = next(_ids)
         self.bed, self.source_id, self.control = f"ward{number}", f"svc-{number}", f"control-{number}"
         self.path = tmp_path / "bed.toml"
@@ -126,7 +128,7 @@ class World:
 
         monkeypatch.setattr("detector.loading.load_engine", engine)
         monkeypatch.setattr("detector.loading.load_bundle", lambda name: engine_bundle(name, tmp_path))
-        self.service = Service(load_config(self.path), self.path)
+        self.service = Service(load_config(self.path), self.path, notifier)
         self._thread = threading.Thread(target=self.service.run, daemon=True)
         self._thread.start()
         try:
@@ -408,6 +410,50 @@ def test_a_condition_in_a_seizure_neither_hides_nor_ends_it(world: World) -> Non
     world.until(lambda: len(world.statuses) > 4)
     assert [text for text in world.markers if "seizure" in text or "not-monitoring" in text] == []
     assert world.statuses[-1].state is State.SEIZURE
+
+
+def test_systemd_hears_of_a_service_that_watches_and_no_sign_of_life_from_one_whose_network_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        heard: list[str] = []
+
+        def listen() -> list[str]:
+            while True:
+                try:
+                    heard.append(manager.recv(4096).decode())
+                except BlockingIOError:
+                    return heard
+
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+        world = World(tmp_path, monkeypatch, Notifier(environment))
+        try:
+            world.monitored()
+            world.until(lambda: {"WATCHDOG=1", "STATUS=non-seizure, 22 of 22 derivations"} <= set(listen()))
+            assert heard[0] == "READY=1"
+
+            def fails(features: list[Features]) -> list[Probability]:
+                if features:
+                    raise StateError("not finite")
+                return []
+
+            monkeypatch.setattr(world.network, "process", fails)
+            world.amplifier.push(15)
+            world.until_marker("not-monitoring/fault")
+
+            def no_sign_of_life_for_four_seconds() -> bool:
+                listen()
+                heard.clear()
+                n = len(world.statuses)
+                world.until(lambda: len(world.statuses) > n + 8)
+                return "WATCHDOG=1" not in listen()
+
+            assert any(no_sign_of_life_for_four_seconds() for _ in range(3))
+        finally:
+            world.close()
+        assert "STOPPING=1" in listen()
 
 
 def test_a_network_that_fails_in_its_warm_up_is_a_fault_and_not_a_warm_up(world: World) -> None:
