@@ -21,7 +21,7 @@ def _with(section: str, **values: object) -> dict[str, Any]:
 def test_a_bed_runs_with_nothing_but_its_name_and_its_source() -> None:
     config = make_config(MINIMAL)
     assert (config.bed.name, config.source.source_id) == ("bed1", "amp-1")
-    assert config.source.stall_s == 2.0
+    assert config.source.stall_s == 1.75
 
 
 def test_the_shipped_file_has_every_key_and_no_other() -> None:
