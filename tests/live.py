@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 POLL_S = 0.02
@@ -19,6 +20,13 @@ def until(condition: Callable[[], object], within_s: float, what: str) -> float:
         assert time.monotonic() - began < within_s, f"not within {within_s} s: {what}"
         time.sleep(POLL_S)
     return time.monotonic() - began
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens at."""
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @contextmanager
