@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from detector import __version__
+from detector.doctor.command import doctor
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.evaluation.command import evaluate
 from detector.network.command import models
@@ -84,6 +85,7 @@ commands.add_command(train)
 commands.add_command(calibrate)
 commands.add_command(data)
 commands.add_command(evaluate)
+commands.add_command(doctor)
 
 
 @commands.command()

@@ -18,6 +18,7 @@ from detector.messages import Description
 from detector.source.lsl_describe import MAX_CHANNELS, describe, printable
 
 INFO_TIMEOUT_S = 5.0
+CLOCK_TIMEOUT_S = 2.0
 MEASURE_S = 1.0
 # Some amplifiers send once a second.
 SILENT_AFTER_S = 3.0
@@ -55,6 +56,10 @@ class Found:
         Labels and units; ``None`` where they could not be read.
     problem
         Why the stream can be no source whatever the montage; empty where it can.
+    uid
+        What tells this stream from another one that says the same of itself.
+    correction_s
+        Seconds to be added to its stamps to have this machine's LSL clock; ``None`` where it was not measured.
     """
 
     name: str
@@ -67,13 +72,15 @@ class Found:
     format: str
     description: Description | None
     problem: str
+    uid: str
+    correction_s: float | None
 
 
 def discover(timeout_s: float) -> list[Found]:
     """Look for streams, ask each for its metadata and measure its rate, all at the same time.
 
-    Takes ``timeout_s`` and about a second more; 3 s more where a stream is silent, and `INFO_TIMEOUT_S` more where
-    one does not answer.
+    Takes ``timeout_s`` and about a second more; 3 s more where a stream is silent, `CLOCK_TIMEOUT_S` more where a clock
+    cannot be measured, and `INFO_TIMEOUT_S` more where one does not answer.
     A stream that lies, breaks or goes away meanwhile is in the list with its problem.
 
     Parameters
@@ -131,6 +138,7 @@ def _examine(info: pylsl.StreamInfo) -> Found:
     form = _FORMATS.get(info.channel_format(), "unknown")
     rate_hz, n_channels = info.nominal_srate(), info.channel_count()
     measured_rate_hz: float | None = None
+    correction_s: float | None = None
     description: Description | None = None
     problem = ""
     try:
@@ -139,6 +147,7 @@ def _examine(info: pylsl.StreamInfo) -> Found:
             raise BadDataError(f"it has {n_channels} channels: at most {MAX_CHANNELS} can be read")
         inlet = pylsl.StreamInlet(info, max_buflen=10, recover=False, as_numpy=True)
         description = describe(inlet.info(timeout=INFO_TIMEOUT_S))
+        correction_s = _correction(inlet)
         if form in ("string", "unknown"):
             problem = "it carries text, not numbers" if form == "string" else "it carries no format that LSL knows"
         elif not rate_hz > 0:
@@ -163,7 +172,16 @@ def _examine(info: pylsl.StreamInfo) -> Found:
         format=form,
         description=description,
         problem=problem,
+        uid=printable(info.uid()),
+        correction_s=correction_s,
     )
+
+
+def _correction(inlet: pylsl.StreamInlet) -> float | None:
+    try:
+        return float(inlet.time_correction(timeout=CLOCK_TIMEOUT_S))
+    except LslTimeoutError:
+        return None
 
 
 def _measure(inlet: pylsl.StreamInlet) -> float:
