@@ -33,6 +33,7 @@ class Kind(StrEnum):
     CONFIG = "config-refused"  # a new configuration is wrong, the old one goes on
     JOURNAL = "journal-behind"  # what was said cannot be written down
     CHECKPOINT = "checkpoint-not-written"  # a restart would have to warm up
+    HEALTH = "health-not-served"  # nobody can ask how it is
 
 
 # How soon somebody should look: nothing is watched; something may soon not be; nothing is missed.
@@ -50,6 +51,7 @@ PRIORITIES = {
     Kind.CONFIG: Priority.LOW,
     Kind.JOURNAL: Priority.LOW,
     Kind.CHECKPOINT: Priority.LOW,
+    Kind.HEALTH: Priority.LOW,
 }
 assert set(PRIORITIES) == set(Kind)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from detector.config import Config
 from detector.decision import Decision, Record
 from detector.diagnosis import diagnose
 from detector.errors import BadDataError, StateError
+from detector.health import Health, Snapshot
 from detector.loading import Loaded, load
 from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, State, Status
 from detector.monitor import Monitor, MonitorConfig, Sink
@@ -54,6 +56,7 @@ class Service:
         self._reloading = Reloading(config_path)
         self._conditions, self._proof = Conditions(), Proof()
         self._fault = ""
+        self._health = Health(config.health, config.bed.name)
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
 
@@ -131,6 +134,23 @@ class Service:
         self._notifier.status(f"{text}; {standing[0].kind}: {standing[0].text}" if standing else text)
         if self._proof.holds(local_clock(), self._monitor.published_s):
             self._notifier.watchdog()
+        self._tell_health(is_ready=True)
+
+    def _tell_health(self, *, is_ready: bool) -> None:
+        card, now_s = self._bundle.card, local_clock()
+        self._health.update(
+            Snapshot(
+                status=self._monitor.status,
+                input_age_s=now_s - self._source.newest_s,
+                conditions=tuple(self._conditions.standing),
+                source=self._source.connected,
+                model_id=card.id,
+                model_sha256=self._bundle.sha256,
+                derivations=len(card.derivations),
+                is_ready=is_ready,
+                turned_s=time.monotonic(),
+            )
+        )
 
     def _tell_conditions(self) -> None:
         now_s, status = local_clock(), self._monitor.status
@@ -141,8 +161,12 @@ class Service:
             wrong |= diagnose(status, age_s, self._config.source.stall_s, self._bundle.card, faults)
         if status.cause is Cause.FAULT:
             wrong[Kind.FAULT] = self._fault
-        if self._reloading.trouble:
-            wrong[Kind.CONFIG] = self._reloading.trouble
+        for kind, trouble in (
+            (Kind.CONFIG, self._reloading.trouble),
+            (Kind.HEALTH, self._health.problem),
+        ):
+            if trouble:
+                wrong[kind] = trouble
         for condition in self._conditions.see(wrong, now_s):
             self._monitor.tell(condition, now_s)
 
@@ -155,7 +179,7 @@ class Service:
 
     def _sinks(self) -> list[Sink]:
         assert self._outlets is not None
-        return [self._outlets, LogSink()]
+        return [self._outlets, LogSink(), self._health]
 
     def _open_outlets(self) -> None:
         identity = outlet_identity(self._loaded)
@@ -185,12 +209,14 @@ class Service:
 
     def _shut_down(self) -> None:
         self._notifier.stopping()
+        self._tell_health(is_ready=False)
         if self._outlets is not None:  # else they could not be opened anew, and nobody listens
             self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
             self._monitor.stop(local_clock())
         self._source.close()
         self._close_control()
         self._close_outlets()
+        self._health.close()
         self._notifier.close()
         log.info("stopped")
 

@@ -20,7 +20,8 @@ from detector.pipeline import Conditioning, SourceConfig
 from detector.sinks.lsl import SOURCE_ID_PREFIX
 from detector.source.lsl_describe import printable
 from detector.source.lsl_discover import Found, discover, reason
-from detector.source.lsl_search import LslSearch, shown
+from detector.source.lsl_identity import shown
+from detector.source.lsl_search import LslSearch
 from detector.source.lsl_stream import Stream
 
 _LOOK_S = 2.0

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import pylsl
 
-from detector.background import Background
 from detector.conditions import Kind
 from detector.config import Source
 from detector.errors import BadDataError
@@ -23,7 +22,7 @@ from detector.messages import Cause, Chunk, Description, Gap, Reset
 from detector.source.ledger import MAX_RATE_ERROR
 from detector.source.lsl_identity import Doubles, require_same_host, shown, why_new
 from detector.source.lsl_search import FORGET_S, LslSearch
-from detector.source.lsl_stream import MAX_BLOCK_S, Stream
+from detector.source.lsl_stream import MAX_BLOCK_S, Opening, Stream
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ class LslSource:
         self._doubles = Doubles(self._search.predicate)
         self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
-        self._opening: _Opening | None = None
+        self._opening: Opening | None = None
         self._stream: Stream | None = None
         self._reopened: Opened | None = None  # what is to be said once the first sample of a reopened stream has come
         self._in_session = False
@@ -89,6 +88,16 @@ class LslSource:
     def rate_is_right(self) -> bool:
         """Whether the connected stream's rate has been measured and is the declared one."""
         return self._stream is not None and self._stream.rate_is_right
+
+    @property
+    def connected(self) -> Description | None:
+        """What the stream that is connected says about itself."""
+        return None if self._stream is None else self._stream.description
+
+    @property
+    def correction_s(self) -> float:
+        """What is added to the stream's own stamps, s; NaN while that is unknown."""
+        return math.nan if self._stream is None else self._stream.correction_s
 
     def wrong(self) -> dict[Kind, str]:
         """Return what is wrong with the stream, or with there being none."""
@@ -152,7 +161,7 @@ class LslSource:
             self._several_since = None
             if self.obstacle is None or self.obstacle.cause is not Cause.REFUSED:
                 self._say(Cause.VALIDATING, f"connecting to {shown(found[0])}")
-            self._opening = _Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config)
             return
         if len(found) > 1:
             self._several_since = self._several_since or time.monotonic()
@@ -178,7 +187,7 @@ class LslSource:
 
     # Validating: connecting and reading the metadata happen in a thread.
 
-    def _finish_opening(self, opening: _Opening) -> list[Polled]:
+    def _finish_opening(self, opening: Opening) -> list[Polled]:
         # Where there is a stream, the pull has waited already.
         if not opening.wait(MAX_BLOCK_S if self._stream is None else 0.0):
             return []
@@ -275,10 +284,10 @@ class LslSource:
             return self._finish_opening(self._opening)
         found = self._search.found()
         if len(found) == 1 and found[0].uid() != stream.uid:
-            self._opening = _Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config)
         elif len(found) == 1 and stream.silent_s() > _REOPEN_AFTER_S and time.monotonic() >= self._retry_at:
             self._retry_at = time.monotonic() + _REOPEN_AFTER_S
-            self._opening = _Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config)
         return []
 
     def _say(self, cause: Cause, text: str) -> None:
@@ -286,11 +295,3 @@ class LslSource:
         if obstacle != self.obstacle and cause not in (Cause.LOST, Cause.REFUSED):  # these are told as conditions
             log.info("%s: %s", cause, text)
         self.obstacle = obstacle
-
-
-class _Opening(Background[Stream]):
-    """A connection that is being made."""
-
-    def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
-        self.info = info
-        super().__init__(lambda: Stream(info, config), discard=Stream.close)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pylsl
 
+from detector.background import Background
 from detector.conditions import Kind
 from detector.config import Source
 from detector.errors import BadDataError
@@ -68,6 +69,11 @@ class Stream:
     def rate_is_right(self) -> bool:
         """Whether the rate has been measured by the stamps and is the declared one."""
         return self._ledger.rate_is_right
+
+    @property
+    def correction_s(self) -> float:
+        """What was added to the stamps of the last chunk, s; NaN before any."""
+        return math.nan if self._applied_s is None else self._applied_s
 
     @property
     def wrong_rate_hz(self) -> float | None:
@@ -143,6 +149,14 @@ class Stream:
             self._held = part[-1].copy()
             self.newest_s = float(times[-1])
         return messages
+
+
+class Opening(Background[Stream]):
+    """A connection that is being made."""
+
+    def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
+        self.info = info
+        super().__init__(lambda: Stream(info, config), discard=Stream.close)
 
 
 def _require_eeg(info: pylsl.StreamInfo, config: Source) -> None:

@@ -149,7 +149,7 @@ def test_a_source_that_is_as_it_should_be_passes_and_is_to_be_pinned(examined: d
         ("masked", "source montage", Level.WARN, "missing "),
         ("another unit", "source metadata", Level.FAIL, "the configuration says 'mV'"),
         ("no EEG", "source metadata", Level.FAIL, "its type is 'Other', expected 'EEG'"),
-        ("late", "source samples", Level.FAIL, "old when they arrive, expected 2 s at most"),
+        ("late", "source samples", Level.FAIL, "old when they arrive, expected 1.75 s at most"),
         ("silent", "source samples", Level.WARN, "none in 3 s"),
     ],
 )
