@@ -20,7 +20,8 @@ from detector.pipeline import Conditioning, SourceConfig
 from detector.sinks.lsl import SOURCE_ID_PREFIX
 from detector.source.lsl_describe import printable
 from detector.source.lsl_discover import Found, discover, reason
-from detector.source.lsl_search import LslSearch, shown
+from detector.source.lsl_identity import shown
+from detector.source.lsl_search import LslSearch
 from detector.source.lsl_stream import Stream
 
 _LOOK_S = 2.0
@@ -114,6 +115,10 @@ def source(config: Config) -> Iterator[Finding]:
     while not ((found := search.found()) and search.settled) and time.monotonic() < ends_s:
         time.sleep(_PAUSE_S)
     search.rest()
+    if not found and search.refused_here is not None:
+        info, why = search.refused_here
+        yield fail("source", f"{shown(info)}: {why}", "find out who sends it, or correct hostname in [source]")
+        return
     if not found:
         yield warn(
             "source",
