@@ -115,6 +115,10 @@ def source(config: Config) -> Iterator[Finding]:
     while not ((found := search.found()) and search.settled) and time.monotonic() < ends_s:
         time.sleep(_PAUSE_S)
     search.rest()
+    if not found and search.refused_here is not None:
+        info, why = search.refused_here
+        yield fail("source", f"{shown(info)}: {why}", "find out who sends it, or correct hostname in [source]")
+        return
     if not found:
         yield warn(
             "source",

@@ -106,6 +106,7 @@ def test_that_nothing_is_in_reach_is_a_warning_with_what_to_look_at(monkeypatch:
 SOURCES: dict[str, dict[str, str]] = {
     "good": {"source_id": "doc-good"},
     "nobody": {"source_id": "doc-nobody"},
+    "elsewhere": {"source_id": "doc-good", "hostname": "another-machine"},
     "twin": {"source_id": "doc-twin"},
     "furlong": {"source_id": "doc-furlong"},
     "unlabelled": {"source_id": "doc-unlabelled"},
@@ -141,6 +142,7 @@ def test_a_source_that_is_as_it_should_be_passes_and_is_to_be_pinned(examined: d
     ("name", "check", "level", "said"),
     [
         ("nobody", "source", Level.WARN, "no stream matches source_id='doc-nobody'"),
+        ("elsewhere", "source", Level.FAIL, "expected 'another-machine' (hostname in [source])"),
         ("twin", "source", Level.FAIL, "2 streams match source_id='doc-twin', expected one: 'twin' on "),
         ("nameless", "source", Level.WARN, "has no source_id"),
         ("furlong", "source montage", Level.FAIL, "furlong"),
