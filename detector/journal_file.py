@@ -10,32 +10,30 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from detector.journal_found import Found, check, recall
 from detector.journal_place import create, identity, set_aside, take_lock
 from detector.journal_schema import (
     INSERT_ROW,
+    MIGRATIONS,
     PAGE_BYTES,
     REPLACE_ALIVE,
-    SELECT_ALIVE,
-    SELECT_ROWS,
     Alive,
     DamagedError,
     NewerError,
     Row,
-    RowKind,
-    alive_of,
     migrate,
-    row_of,
+    version_of,
 )
 
 _BUSY_S = 0.2  # for so long is somebody else's lock waited for; the writer must be able to end
 _WAL_PAGES = 256  # beyond these, 1 MB, SQLite moves its log into the file
 _VACUUM_PAGES, _DROP_ROWS = 500, 1000  # in one step of making it smaller: some milliseconds of work
-_SLACK = 0.9  # dropped down to this part of the greatest size, so that it is done seldom
-_WHOLE_CHECK_BYTES = 64e6
+_SLACK = 0.9  # rows are dropped down to this part of the greatest size, so that it is done seldom
 _MOST_SET_ASIDE = 3  # by one program: a disk that damages each new file must not be filled with them
 
 # What may pass: the disk, its rights, somebody else's lock. All else that SQLite complains of is about the file.
@@ -44,31 +42,6 @@ _PASSING = {
     sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_MISUSE,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a file said when it was opened.
-
-    Parameters
-    ----------
-    last
-        Its last row; ``None`` in a new one.
-    crashed
-        Whether a program began and did not say that it ended.
-    alive
-        Until when a program is known to have lived.
-    seizure
-        The row of a seizure that was going on.
-    set_aside
-        What became of the file that was there: where it is kept, and why.
-    """
-
-    last: Row | None
-    crashed: bool
-    alive: Alive | None
-    seizure: Row | None
-    set_aside: tuple[Path, str] | None = None
 
 
 class JournalFile:
@@ -108,7 +81,7 @@ class JournalFile:
             self._lock = take_lock(self._path)
         try:
             found = self._connect()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._disconnect()
             if not _is_damage(error) or len(self._set_aside) >= _MOST_SET_ASIDE:
                 raise
@@ -174,11 +147,12 @@ class JournalFile:
             until_id = young[0][0] if young else last_id
         if last_id is not None and is_large and (pages - free) * PAGE_BYTES > _SLACK * max_bytes:
             until_id = last_id
-        # The last row always stays: the places of those to come follow from it.
         if self._drop(until_id):
             return True
         if free and (is_large or free >= _WAL_PAGES):
-            self._run(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+            assert self._connection is not None
+            # Not `execute`, which takes one step of a statement without columns: one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
             self._is_shorter = True
             return self._pragma("freelist_count") < free
         if self._is_shorter:
@@ -196,73 +170,44 @@ class JournalFile:
     def _connect(self) -> Found:
         create(self._path)
         self._identity = identity(self._path)
-        self._connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
-        self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
-        for setting in (
-            f"page_size = {PAGE_BYTES}",  # this and the next are of a new file only
-            "auto_vacuum = INCREMENTAL",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            f"wal_autocheckpoint = {_WAL_PAGES}",
-            f"journal_size_limit = {_WAL_PAGES * PAGE_BYTES}",
-        ):
-            self._run(f"PRAGMA {setting}")
-        self._check()
+        # Nothing of a file is changed before it is known to be a whole journal: what is set aside is as it was found.
+        # Only where SQLite has a transaction to undo, which it has in a file that is not in use yet, it must write.
+        with closing(_open(self._path, "rw" if Path(f"{self._path}-journal").exists() else "ro")) as connection:
+            check(connection)
+            if version_of(connection) == len(MIGRATIONS):
+                recall(connection)
+        self._connection = _open(self._path, "rw")
+        try:
+            for setting in (
+                f"page_size = {PAGE_BYTES}",  # of a new file only
+                "auto_vacuum = INCREMENTAL",  # also of a new one only, and yet it is written each time
+                "journal_mode = WAL",
+                "synchronous = FULL",
+                f"wal_autocheckpoint = {_WAL_PAGES}",
+                f"journal_size_limit = {_WAL_PAGES * PAGE_BYTES}",
+            ):
+                self._run(f"PRAGMA {setting}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY:  # and not by the rights of the file, see `create`
+                raise DamagedError(f"its head names a form of file that SQLite never writes to ({error})") from error
+            raise
         migrate(self._connection)
-        found = self._recall()
+        found = recall(self._connection)
         self._next_id = found.last.id + 1 if found.last else 1
         return found
 
-    def _check(self) -> None:
-        """Have SQLite look at every page.
-
-        The whole check also looks for each row in the index and takes some times as long; in a large file, where
-        starting would wait for it, it is left out, as an index that lies can hide a row but not invent one.
-        """
-        is_large = self._pragma("page_count") * self._pragma("page_size") > _WHOLE_CHECK_BYTES
-        [[said]] = self._run("PRAGMA quick_check(1)" if is_large else "PRAGMA integrity_check(1)")
-        if said != "ok":
-            raise DamagedError(f"SQLite's check says: {said}")
-
-    def _recall(self) -> Found:
-        """Return what the programs before this one left, each row of it known to be whole."""
-        last = self._last("")
-        begun, stopped, state, seizure = (
-            self._last(f"WHERE kind = '{kind}'")
-            for kind in (RowKind.START, RowKind.STOP, RowKind.STATE, RowKind.SEIZURE)
-        )
-        stored = self._run(SELECT_ALIVE)
-        alive = alive_of(stored[0]) if stored else None
-        if stored and alive is None:
-            raise DamagedError("until when it was written is not what was written")
-        if last is None:
-            return Found(None, False, None, None)
-        # A row is a sign of life as well.
-        if last.lsl_s is not None and (alive is None or alive.boot != last.boot or alive.lsl_s < last.lsl_s):
-            alive = Alive(last.boot, last.lsl_s, last.utc_s, state.facts["state"] if state else "")
-        is_on = seizure is not None and seizure.facts["outcome"] == "ongoing"
-        return Found(
-            last,
-            crashed=stopped is None or (begun is not None and begun.id > stopped.id),
-            alive=alive,
-            seizure=seizure if is_on else None,
-        )
-
-    def _last(self, where: str) -> Row | None:
-        stored = self._run(f"{SELECT_ROWS} {where} ORDER BY id DESC LIMIT 1")
-        if not stored:
-            return None
-        row = row_of(stored[0])
-        if row is None:
-            raise DamagedError(f"row {stored[0][0]} is not what was written")
-        return row
-
     def _drop(self, until_id: int) -> bool:
-        """Drop some of the rows before a place, the oldest first; return whether there was any."""
+        """Drop some of the rows before a place, the oldest first; return whether there was any.
+
+        The last row always stays: the places of those to come follow from it.
+        """
         assert self._connection is not None
+        [[first_id]] = self._run("SELECT min(id) FROM rows")
+        if first_id is None or first_id >= until_id:
+            return False
         dropped = self._connection.execute(
             "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE id < ? ORDER BY id LIMIT ?)",
-            (until_id, _DROP_ROWS),
+            (until_id, min((until_id - first_id) // 10 + 1, _DROP_ROWS)),
         )
         return dropped.rowcount > 0
 
@@ -287,6 +232,13 @@ def primary_code(error: BaseException) -> int | None:
     return None if code is None else code & 0xFF
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def _is_damage(error: Exception) -> bool:
     code = primary_code(error)
-    return isinstance(error, DamagedError) or (code is not None and code not in _PASSING)
+    # SQLite's messages name what it finds in a file, and where that is no text any more, Python cannot read them.
+    return isinstance(error, DamagedError | UnicodeDecodeError) or (code is not None and code not in _PASSING)
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_S, isolation_level=None)
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection

@@ -11,10 +11,8 @@ import os
 import stat
 from pathlib import Path
 
-from detector.journal_schema import DamagedError
-
 # The file itself is renamed last: without it SQLite would delete its log.
-_SUFFIXES = ("-shm", "-wal", "")
+_SUFFIXES = ("-shm", "-wal", "-journal", "")
 
 
 def take_lock(path: Path) -> int:
@@ -40,14 +38,12 @@ def take_lock(path: Path) -> int:
 
 
 def create(path: Path) -> None:
-    """Make an empty file that only its owner can read, where there is none, and look at the head of one that is there.
+    """Make an empty file that only its owner can read, where there is none.
 
     SQLite itself would make it readable for everybody; what it puts beside the file gets the file's rights.
 
     Raises
     ------
-    DamagedError
-        Its head names a form of file that SQLite would read but never write to.
     OSError
         It cannot be written to, or is no plain file.
     """
@@ -55,11 +51,8 @@ def create(path: Path) -> None:
     try:
         if not stat.S_ISREG(os.fstat(made).st_mode):
             raise OSError(errno.EINVAL, "it is no plain file", str(path))
-        head = os.pread(made, 20, 0)
     finally:
         os.close(made)
-    if len(head) == 20 and not {*head[18:]} <= {1, 2}:
-        raise DamagedError(f"its head names the forms {head[18]} and {head[19]}; expected 1 or 2")
 
 
 def identity(path: Path) -> tuple[int, int]:

@@ -108,30 +108,27 @@ class JournalReader:
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise _told(self._path, error) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
     try:
-        with path.open("rb") as file:
-            head = file.read(16)
+        path.open("rb").close()
     except OSError as error:
         raise MissingInputError(f"cannot read the journal {path}: {error.strerror}") from error
-    if head != b"SQLite format 3\0":
-        raise BadDataError(f"{path} is no journal: it begins with {head!r}; expected a SQLite file")
     try:
         return _connect(path, "mode=ro")
     except sqlite3.OperationalError as error:
         log = Path(f"{path.resolve()}-wal")
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or (log.exists() and log.stat().st_size):
             raise _told(path, error) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _told(path, error) from error
     try:
         # Its folder cannot be written to, as SQLite wants to, but there is no log either: nobody writes it.
         return _connect(path, "immutable=1")
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _told(path, error) from error
 
 
@@ -140,6 +137,8 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     try:
         connection.text_factory = lambda text: text.decode("utf-8", "replace")
         version = version_of(connection)
+        if not version:
+            raise DamagedError("there is nothing in it")
         if version < len(MIGRATIONS):
             raise DamagedError(
                 f"it is of version {version}; expected {len(MIGRATIONS)}, which the daemon makes of it when it starts"
@@ -150,7 +149,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     return connection
 
 
-def _told(path: Path, error: sqlite3.DatabaseError) -> BadDataError | MissingInputError:
+def _told(path: Path, error: Exception) -> BadDataError | MissingInputError:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in _PASSING:
         return MissingInputError(

@@ -12,7 +12,7 @@ from detector.json_text import json_text
 
 # Dropped first is what is not in here, then what says when it was watched; seizures and lives go last.
 _WATCHED = {RowKind.STATE, RowKind.SESSION, RowKind.SILENCE}
-_KEPT = {RowKind.SEIZURE, RowKind.START, RowKind.STOP, RowKind.CRASH, RowKind.FILE_BEGUN, RowKind.ROWS_LOST}
+_KEPT = {RowKind.SEIZURE, RowKind.START, RowKind.STOP, RowKind.CRASH, RowKind.FILE_BEGUN}
 
 
 class WaitingRows:
@@ -33,6 +33,7 @@ class WaitingRows:
         self._alive: Alive | None = None
         self._lost: Counter[str] = Counter()
         self._first_lost: Row | None = None
+        self._told: Row | None = None  # what was to be written of those that were lost before
 
     def put(self, row: Row) -> None:
         """Append a row."""
@@ -50,6 +51,9 @@ class WaitingRows:
         """Put rows before all that wait: those that could not be written, or what a new file begins with."""
         with self._lock:
             for row in reversed([*rows]):
+                if row.kind == RowKind.ROWS_LOST:
+                    self._told = row
+                    continue
                 self._first -= 1
                 self._ranks[_rank(row)].appendleft((self._first, row))
             self._fit()
@@ -58,6 +62,8 @@ class WaitingRows:
         """Take these very rows out, where they wait: they are written."""
         written = set(map(id, rows))
         with self._lock:
+            if id(self._told) in written:
+                self._told = None
             for rank in self._ranks:
                 left = [entry for entry in rank if id(entry[1]) not in written]
                 rank.clear()
@@ -66,7 +72,7 @@ class WaitingRows:
     def take(self, at_most: int) -> tuple[list[Row], Alive | None]:
         """Return the oldest rows, in order, and, where these are all of them, until when this program lived."""
         with self._lock:
-            rows = [self._tell_lost()] if self._lost else []
+            rows = [self._tell_lost()] if self._lost or self._told else []
             while len(rows) < at_most and any(self._ranks):
                 rows.append(min((rank for rank in self._ranks if rank), key=lambda rank: rank[0][0]).popleft()[1])
             if any(self._ranks):
@@ -87,15 +93,16 @@ class WaitingRows:
 
     def _tell_lost(self) -> Row:
         """Return a row about those that were dropped, stamped as the first of them that matters."""
-        assert self._first_lost is not None
-        facts = {
-            "lost": dict(self._lost),
-            "watched_unknown": bool(_rank(self._first_lost)),
-        }
-        row = replace(self._first_lost, kind=str(RowKind.ROWS_LOST), payload=json_text(facts))
-        self._lost.clear()
-        self._first_lost = None
-        return row
+        told, first, lost = self._told, self._first_lost, self._lost
+        self._told, self._first_lost, self._lost = None, None, Counter()
+        is_unknown = first is not None and bool(_rank(first))
+        if told is not None:  # it could not be written, and there may be more now
+            lost.update(told.facts["lost"])
+            if told.facts["watched_unknown"] or not is_unknown:
+                first, is_unknown = told, told.facts["watched_unknown"]
+        assert first is not None
+        facts = {"lost": dict(lost), "watched_unknown": is_unknown}
+        return replace(first, kind=str(RowKind.ROWS_LOST), payload=json_text(facts))
 
 
 def _rank(row: Row) -> int:

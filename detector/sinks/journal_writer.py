@@ -6,11 +6,13 @@ import errno
 import logging
 import sqlite3
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from detector.journal_file import Found, JournalFile, primary_code
+from detector.journal_file import JournalFile, primary_code
+from detector.journal_found import Found
 from detector.journal_schema import Alive, Row, RowKind
 from detector.json_text import json_text
 from detector.messages import Outcome
@@ -22,6 +24,7 @@ CAPACITY = 10_000  # rows that wait, some 5 MB: hours of a network that flaps, w
 GIVEN_UP = ""  # the payload of a row about a seizure that only the file knows; it is filled in when it is written
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 8.0
+_LAST_RETRY_S = 0.05  # while the program ends
 # How often old rows are looked for. Never right after a start, when the machine may not have been told the time yet.
 _RETENTION_S = 3600.0
 
@@ -63,7 +66,8 @@ class JournalWriter:
         self._standing: dict[RowKind, Row] = {}  # what a new file must say of what began in the one before
         self._retained_s, self._ahead_s = clock(), utc() - clock()
         self._before_utc_s: float | None = None
-        self._wake, self._closing, self._tried = threading.Event(), threading.Event(), threading.Event()
+        self._wake, self._closing, self._given_up = threading.Event(), threading.Event(), threading.Event()
+        self._tried = threading.Event()
         self._thread: threading.Thread | None = None
         self._run()
 
@@ -90,6 +94,7 @@ class JournalWriter:
         self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
+        self._given_up.set()
         if n := len(self._waiting):
             log.warning("the journal %s ends without its last %d rows: %s", self._path, n, self.trouble or "no time")
 
@@ -119,11 +124,11 @@ class JournalWriter:
             else:
                 self.trouble, retry_s = None, _RETRY_S
             self._tried.set()
-            if is_last:
+            if is_last and (self.trouble is None or self._given_up.wait(_LAST_RETRY_S)):
                 break
             if self.trouble is None:
                 self._wake.wait()
-            else:
+            elif not is_last:
                 self._closing.wait(retry_s)
                 retry_s = min(2 * retry_s, _LONGEST_RETRY_S)
         self._file.close()
@@ -217,7 +222,8 @@ class JournalWriter:
             "what is said waits in memory and is written then"
         )
         if self.trouble is None and not isinstance(error, OSError | sqlite3.Error):
-            log.error("%s", trouble, exc_info=error)
+            # As text: a record that keeps the error keeps what was being read, and so the file's lock.
+            log.error("%s\n%s", trouble, "".join(traceback.format_exception(error)))
         self.trouble = trouble
 
 
