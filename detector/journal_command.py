@@ -58,7 +58,9 @@ def events(path: Path | None, bed: str | None, since: str | None, kinds: tuple[s
         reader.close()
     for kind in kinds:
         if kind not in found | set(RowKind):
-            raise UsageError(f"--kind {kind!r}: no row is of this kind{nearest(kind, RowKind)}; found {_list(found)}")
+            raise UsageError(
+                f"--kind {kind!r}: no row is of this kind{nearest(kind, map(str, RowKind))}; found {_list(found)}"
+            )
 
 
 @click.command()

@@ -59,7 +59,9 @@ class JournalReader:
             # Before the rows: what was alive is true of the rows before it.
             stored = self._run(SELECT_ALIVE)
             self.alive: Alive | None = alive_of(stored[0]) if stored else None
-            [[self._first_id, self._last_id]] = self._run("SELECT min(id), max(id) FROM rows")
+            # Two questions: both in one would have SQLite walk through all rows.
+            [[self._first_id]] = self._run("SELECT min(id) FROM rows")
+            [[self._last_id]] = self._run("SELECT max(id) FROM rows")
         except BaseException:
             self._connection.close()
             raise

@@ -44,6 +44,11 @@ class Bed:
         assert self._journal is not None
         return self._journal
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a life."""
+        return self._journal is not None
+
     def start(self) -> Journal:
         """Begin a life."""
         keep_days, max_mb = self._limits

@@ -170,10 +170,9 @@ class Journal:
         """Write nothing: the marker has been."""
 
     def push_status(self, status: Status, input_age_s: float) -> None:  # noqa: ARG002 - as every sink
-        """Take a step as a sign of life; one that comes much too late tells that there was none meanwhile."""
+        """Take a step as a sign of life."""
         now_s = self._clock()
-        if self._status_s is not None and now_s - self._status_s > SILENCE_S:
-            self._put(RowKind.SILENCE, self._status_s, {"until_s": now_s})
+        self._mind_silence(now_s)
         self._status_s = now_s
         label = status.state.label if status.cause is None else f"{status.state.label}/{status.cause}"
         lsl_s = _time(status.time_s, now_s)
@@ -231,7 +230,15 @@ class Journal:
             self._put(RowKind.STOP, time_s, {})
 
     def _put(self, kind: str, lsl_s: float, facts: Mapping[str, Any]) -> None:
+        self._mind_silence(self._clock())
         self._writer.put(self._row(kind, lsl_s, facts))
+
+    def _mind_silence(self, now_s: float) -> None:
+        """Write that this program stood still, where the last step was too long ago."""
+        since_s = self._status_s
+        if since_s is not None and now_s - since_s > SILENCE_S:
+            self._status_s = now_s
+            self._writer.put(self._row(RowKind.SILENCE, since_s, {"until_s": now_s}))
 
     def _row(self, kind: str, lsl_s: float, facts: Mapping[str, Any] | str) -> Row:
         now_s, utc_s, correction_s = self._clock(), self._utc(), self._correction()
