@@ -56,11 +56,10 @@ def events(path: Path | None, bed: str | None, since: str | None, kinds: tuple[s
                 click.echo(_json(row) if as_json else _line(row))
     finally:
         reader.close()
+    known = found.union(map(str, RowKind))
     for kind in kinds:
-        if kind not in found | set(RowKind):
-            raise UsageError(
-                f"--kind {kind!r}: no row is of this kind{nearest(kind, map(str, RowKind))}; found {_list(found)}"
-            )
+        if kind not in known:
+            raise UsageError(f"--kind {kind!r}: no row is of this kind{nearest(kind, known)}; found {_list(found)}")
 
 
 @click.command()
