@@ -64,9 +64,10 @@ def recall(connection: sqlite3.Connection) -> Found:
         raise DamagedError("until when a program lived is not what was written")
     if last is None:
         return Found(None, False, None, None)
-    # A row is a sign of life as well.
-    if last.lsl_s is not None and (alive is None or alive.boot != last.boot or alive.lsl_s < last.lsl_s):
-        alive = Alive(last.boot, last.lsl_s, last.utc_s, state.facts["state"] if state else "")
+    # Killed before its first sign of life, or right behind another state: that is one as well.
+    sign = last if state is None or state.boot != last.boot else state
+    if sign.lsl_s is not None and (alive is None or alive.boot != sign.boot or alive.lsl_s < sign.lsl_s):
+        alive = Alive(sign.boot, sign.lsl_s, sign.utc_s, state.facts["state"] if sign is state else "")
     is_on = seizure is not None and seizure.facts["outcome"] == Outcome.ONGOING
     return Found(
         last,

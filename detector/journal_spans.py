@@ -136,7 +136,7 @@ def watches_of(rows: Iterable[Row], alive: Alive | None) -> list[Watch]:
         if row.kind == RowKind.SEIZURE:
             seizures.setdefault(row.facts["id"], []).append({"boot": row.boot, **row.facts})
     if boots and alive is not None and alive.boot == boots[-1].id:
-        boots[-1].lived_s = max(boots[-1].lived_s, alive.lsl_s)
+        boots[-1].lived_s = alive.lsl_s
     for told in seizures.values():
         for boot in boots:
             if boot.id == told[0]["boot"]:
@@ -173,7 +173,8 @@ class _Boot:
             case RowKind.CRASH:
                 self.take_crash(row)
             case RowKind.STATE:
-                self._enter(row.facts["state"], lsl_s)
+                # Where samples failed to come, it was watched up to the last one only.
+                self._enter(row.facts["state"], row.facts.get("seen_s", lsl_s))
             case RowKind.SESSION if is_watched(self._said):
                 self._enter(f"{NOT_MONITORING}/{row.facts['reason']}", lsl_s)
             case RowKind.ROWS_LOST if row.facts["watched_unknown"]:
@@ -190,7 +191,7 @@ class _Boot:
         """End what was said when the program that said it was seen last; the row may be one of the next boot."""
         alive = row.facts["alive"]
         if alive is not None and alive["boot"] == self.id:
-            self.lived_s = max(self.lived_s, alive["lsl_s"])
+            self.lived_s = alive["lsl_s"]
         self._enter(f"{NOT_MONITORING}/crashed", self.lived_s)
 
     def watch(self, *, is_last: bool) -> Watch | None:

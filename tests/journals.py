@@ -102,7 +102,7 @@ class Bed:
         for _ in range(seconds):
             self.now_s += 1
             status = Status(self.now_s, 0.1, value, Cause(cause) if cause else None, 22, 0, 0.0)
-            self.journal.push_status(status, 0.1)
+            self.journal.push_status(status, 0.0)
 
     def declare(self, number: int) -> Event:
         """Declare a seizure that began 5 s ago."""

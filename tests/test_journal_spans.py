@@ -63,7 +63,14 @@ def test_a_state_holds_until_the_next_and_the_last_as_long_as_the_program_lived(
 
 def test_a_row_of_any_kind_proves_that_the_state_still_held() -> None:
     rows = Rows().start(0).state("non-seizure", 10).add(RowKind.CONDITION, 50, condition="lost")
-    assert rows.spans(alive_s=42)[-1] == (10, 50, "non-seizure")
+    assert rows.spans()[-1] == (10, 50, "non-seizure")
+    # But only the sign of life knows up to which sample.
+    assert rows.spans(alive_s=49)[-1] == (10, 49, "non-seizure")
+
+
+def test_what_is_lost_was_watched_up_to_its_last_sample() -> None:
+    rows = Rows().start(0).state("non-seizure", 10).add(RowKind.STATE, 50, state="not-monitoring/lost", seen_s=48.5)
+    assert rows.spans(alive_s=60)[1:] == [(10, 48.5, "non-seizure"), (48.5, 60, "not-monitoring/lost")]
 
 
 def test_behind_a_stop_nothing_is_watched() -> None:

@@ -118,6 +118,7 @@ class Journal:
         self._session = uuid.uuid4().hex
         self._standing: set[str] = set()  # conditions
         self._status_s: float | None = None
+        self._seen_s: float | None = None  # the newest sample of which something was said
         self._alive_s = -math.inf
         self._has_stopped = False
         named = ("bed", "version", "model_id", "model_sha256", "config_sha256")
@@ -159,7 +160,11 @@ class Journal:
         """Write a state that is entered, or a session's boundary."""
         kind, _, rest = text.partition("/")
         if kind in _STATES:
-            self._put(RowKind.STATE, time_s, {"state": text})
+            facts: dict[str, Any] = {"state": text}
+            if kind == State.NOT_MONITORING.label and self._seen_s is not None:
+                # A loss is noticed some time after the last sample, and what is between was not watched.
+                facts["seen_s"], self._seen_s = self._seen_s, None
+            self._put(RowKind.STATE, time_s, facts)
         elif kind == "session-reset":
             self._session = uuid.uuid4().hex
             self._put(RowKind.SESSION, time_s, {"reason": rest})
@@ -169,13 +174,15 @@ class Journal:
     def push_code(self, state: State, time_s: float) -> None:
         """Write nothing: the marker has been."""
 
-    def push_status(self, status: Status, input_age_s: float) -> None:  # noqa: ARG002 - as every sink
-        """Take a step as a sign of life."""
+    def push_status(self, status: Status, input_age_s: float) -> None:
+        """Take a step as a sign of life, up to the newest sample that it saw."""
         now_s = self._clock()
         self._mind_silence(now_s)
         self._status_s = now_s
         label = status.state.label if status.cause is None else f"{status.state.label}/{status.cause}"
         lsl_s = _time(status.time_s, now_s)
+        if status.state is not State.NOT_MONITORING:
+            lsl_s = self._seen_s = _time(now_s - input_age_s, lsl_s)
         is_due = now_s - self._alive_s >= ALIVE_S
         if is_due:
             self._alive_s = now_s

@@ -129,6 +129,33 @@ def test_it_is_written_every_few_seconds_that_the_program_lives_and_what_it_says
         assert reader.alive.utc_s == UTC_S + reader.alive.lsl_s
 
 
+def test_what_is_not_watched_any_more_was_watched_up_to_the_newest_sample(bed: Bed) -> None:
+    bed.start()
+    bed.say("non-seizure", 2)
+    bed.now_s += 2
+    bed.journal.push_status(Status(bed.now_s, 0.1, State.NON_SEIZURE, None, 22, 0, 0.0), 1.5)  # said again, no sample
+    bed.say("not-monitoring/lost", 2)
+    bed.say("not-monitoring/waiting", 2)
+    bed.stop()
+    states = [row.facts for row in rows_of(bed.path) if row.kind == "state"]
+    assert states[1:] == [
+        {"state": "not-monitoring/lost", "seen_s": 1002.5},
+        {"state": "not-monitoring/waiting"},
+    ]
+
+
+def test_a_program_that_is_killed_while_samples_fail_to_come_watched_up_to_the_newest(bed: Bed) -> None:
+    bed.start()
+    bed.say("non-seizure", 2)
+    bed.now_s += 2
+    bed.journal.push_status(Status(bed.now_s, 0.1, State.NON_SEIZURE, None, 22, 0, 0.0), 1.5)
+    bed.crash()
+    bed.start()
+    bed.stop()
+    [crash] = [row for row in rows_of(bed.path) if row.kind == "crash-detected"]
+    assert crash.facts["alive"]["lsl_s"] == 1002.5
+
+
 def test_a_program_that_stood_still_says_from_when_until_when(bed: Bed) -> None:
     bed.start()
     bed.say("non-seizure", 3)
