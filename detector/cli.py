@@ -19,6 +19,7 @@ from detector import __version__
 from detector.doctor.command import doctor
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.evaluation.command import evaluate
+from detector.journal_command import events, export
 from detector.network.command import models
 from detector.run_command import run
 from detector.training.calibrate_command import calibrate
@@ -80,6 +81,8 @@ def commands() -> None:
 
 
 commands.add_command(run)
+commands.add_command(events)
+commands.add_command(export)
 commands.add_command(models)
 commands.add_command(train)
 commands.add_command(calibrate)

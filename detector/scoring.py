@@ -6,8 +6,9 @@ import contextlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from detector.decision import Decision
@@ -143,7 +144,7 @@ def score(
     return Scored(
         duration_s=recording.duration_s,
         events=tuple(events),
-        background=tuple(_outside(spans, [(event.onset_s, event.offset_s) for event in events], period)),
+        background=tuple(outside(spans, [(event.onset_s, event.offset_s) for event in events], period)),
         steps=tuple(steps),
         monitored_s=len(watched) * step_s,
         unmonitored={cause: n * step_s for cause, n in not_watched.items()},
@@ -157,10 +158,10 @@ def _is_watched(step: Status) -> bool:
     return step.state is not State.NOT_MONITORING and math.isfinite(step.probability)
 
 
-def _outside(
+def outside(
     spans: Sequence[tuple[float, float]], events: Sequence[tuple[float, float]], period: float
 ) -> Iterator[tuple[float, float]]:
-    """Join spans that follow one another, and yield what of them is in no event."""
+    """Join spans that follow one another, and yield what of them is in no event and longer than ``period`` s."""
     joined: list[tuple[float, float]] = []
     for start, end in spans:
         follows = joined and abs(start - joined[-1][1]) < period
@@ -180,11 +181,29 @@ def events_tsv(scored: Scored, recording: Recording) -> str:
 
     What is in no row was not monitored.
     """
-    started = recording.start.strftime("%Y-%m-%d %H:%M:%S") if recording.start else "n/a"
     rows = [(e.onset_s, e.offset_s, "sz", f"{e.peak_probability:.4f}") for e in scored.events]
     rows += [(start_s, end_s, "bckg", "n/a") for start_s, end_s in scored.background]
-    lines = ["\t".join(COLUMNS)]
-    for start_s, end_s, kind, confidence in sorted(rows):
+    return szcore_tsv(rows, recording.start, scored.duration_s)
+
+
+def szcore_tsv(
+    rows: Iterable[tuple[float, float, str, str, *tuple[str, ...]]],
+    start: datetime | None,
+    duration_s: float,
+    more_columns: Sequence[str] = (),
+) -> str:
+    """Return rows as SzCORE writes them.
+
+    Parameters
+    ----------
+    rows
+        (start_s, end_s, eventType, confidence) of each, from the recording's start, then what ``more_columns`` name.
+    start, duration_s
+        Of the recording.
+    """
+    started = start.strftime("%Y-%m-%d %H:%M:%S") if start else "n/a"
+    lines = ["\t".join((*COLUMNS, *more_columns))]
+    for start_s, end_s, kind, confidence, *more in sorted(rows):
         # Of rounded times, so that rows that follow one another do not overlap.
         row = (
             f"{start_s:.3f}",
@@ -193,7 +212,8 @@ def events_tsv(scored: Scored, recording: Recording) -> str:
             confidence,
             "n/a",
             started,
-            f"{scored.duration_s:.3f}",
+            f"{duration_s:.3f}",
+            *more,
         )
         lines.append("\t".join(row))
     return "\n".join(lines) + "\n"
@@ -209,7 +229,7 @@ def steps_csv(scored: Scored, rate_hz: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that is there as a whole or not at all; a device or a pipe is just written to.
 
     Raises
@@ -217,14 +237,15 @@ def write_whole(path: Path, text: str) -> None:
     DetectorError
         When it cannot be written; what was there before is still there.
     """
+    data = content.encode() if isinstance(content, str) else content
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(data)
             return
         path = path.resolve()  # a link stays a link
         part = path.with_name(f".{path.name}.part")
         try:
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(data)
             part.replace(path)
         finally:
             with contextlib.suppress(OSError):

@@ -214,12 +214,12 @@ def test_a_file_is_there_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     target = tmp_path / "a.tsv"
     write_whole(target, "old")
 
-    def full(self: Path, text: str, **_: object) -> int:
-        with self.open("w") as file:
-            file.write(text[:3])
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:3])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DetectorError, match=r"cannot write .*a\.tsv: No space left") as failure:
         write_whole(target, "something new")
     assert failure.value.exit_code == 70

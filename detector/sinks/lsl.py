@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 import numpy as np
 import pylsl
 
 from detector.errors import DetectorError
+from detector.json_text import json_text
 from detector.messages import Condition, Event, State, Status
 from detector.sinks.identity import OutletIdentity
 
@@ -83,7 +82,7 @@ class LslOutlets:
         What is not a finite number becomes null. Without ``time_s`` it is stamped with the current LSL time.
         """
         if "detail" in self._outlets:
-            text = json.dumps({"schema": DETAIL_SCHEMA, **_plain(payload)}, allow_nan=False)
+            text = json_text({"schema": DETAIL_SCHEMA, **payload})
             self._outlets["detail"].push_sample([text], _stamp(time_s))
 
     def push_event(self, event: Event, now_s: float) -> None:
@@ -220,18 +219,3 @@ def _values(status: Status, input_age_s: float) -> list[float]:
         float(status.missing_samples),
         status.burden,
     ]
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON knows it: null for what is not finite, numpy and enumerations by value."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -9,6 +9,7 @@ import pylsl
 
 from detector.errors import BadDataError
 from detector.messages import Description
+from detector.printable import printable as printable
 from detector.units import microvolts_per
 
 MAX_CHANNELS = 1024
@@ -61,11 +62,6 @@ def describe(info: pylsl.StreamInfo) -> Description:
         uid=printable(_text(info.uid, "uid")),
         hostname=printable(_text(info.hostname, "hostname")),
     )
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with control, format and unassigned characters as escapes, so that it can be shown."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _channels(info: pylsl.StreamInfo, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
