@@ -5,28 +5,26 @@ from __future__ import annotations
 import logging
 import math
 import signal
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from detector.conditions import Conditions, Kind
+from detector.conditions import Kind
 from detector.config import Config
 from detector.decision import Decision, Record
-from detector.diagnosis import diagnose
 from detector.errors import BadDataError, StateError
-from detector.health import Health, Snapshot
 from detector.loading import Loaded, load
-from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, State, Status
+from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, Status
 from detector.monitor import Monitor, MonitorConfig, Sink
 from detector.pipeline import Conditioning, Pipeline, SourceConfig
-from detector.proof import Proof
 from detector.reloading import Reloading
 from detector.sd_notify import Notifier
 from detector.sinks.identity import outlet_identity
+from detector.sinks.journal import Journal, journal_config, journal_path
 from detector.sinks.log import LogSink
 from detector.sinks.lsl import LslOutlets
 from detector.source.lsl import LslSource, Opened, local_clock
 from detector.source.lsl_control import LslControl
+from detector.supervision import Supervision
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +50,10 @@ class Service:
     def __init__(self, config: Config, config_path: Path | None = None, notifier: Notifier | None = None) -> None:
         # Plain flags: a lock, which an event has, may be held by the very code that a signal interrupts.
         self._stop_asked = self._reset_asked = False
-        self._notifier = notifier or Notifier({})
         self._reloading = Reloading(config_path)
-        self._conditions, self._proof = Conditions(), Proof()
         self._fault = ""
-        self._health = Health(config.health, config.bed.name)
+        self._supervision = Supervision(config, notifier or Notifier({}))
+        self._journal: Journal | None = None
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
 
@@ -69,7 +66,7 @@ class Service:
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Watch until `stop` is called; ``on_ready`` is called once the outlets stand."""
         self._start()
-        self._notifier.ready()
+        self._supervision.ready()
         if on_ready is not None:
             on_ready()
         try:
@@ -105,7 +102,7 @@ class Service:
     @property
     def standing(self) -> list[Condition]:
         """The technical conditions that stand."""
-        return self._conditions.standing
+        return self._supervision.conditions.standing
 
     def turn(self) -> None:
         """Do what was asked, take what has come, say what is true."""
@@ -123,63 +120,30 @@ class Service:
                 break  # what came with it is of a stream that has just been refused
         obstacle = self._source.obstacle
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
-        self._tell_conditions()
-        self._tell_supervisor()
+        self._look()
 
-    def _tell_supervisor(self) -> None:
-        status, standing = self._monitor.status, self._conditions.standing
-        text = status.label
-        if status.state is not State.NOT_MONITORING:
-            text += f", {status.good_channels} of {len(self._bundle.card.derivations)} derivations"
-        self._notifier.status(f"{text}; {standing[0].kind}: {standing[0].text}" if standing else text)
-        if self._proof.holds(local_clock(), self._monitor.published_s):
-            self._notifier.watchdog()
-        self._tell_health(is_ready=True)
-
-    def _tell_health(self, *, is_ready: bool) -> None:
-        card, now_s = self._bundle.card, local_clock()
-        self._health.update(
-            Snapshot(
-                status=self._monitor.status,
-                input_age_s=now_s - self._source.newest_s,
-                conditions=tuple(self._conditions.standing),
-                source=self._source.connected,
-                model_id=card.id,
-                model_sha256=self._bundle.sha256,
-                derivations=len(card.derivations),
-                is_ready=is_ready,
-                turned_s=time.monotonic(),
-            )
-        )
-
-    def _tell_conditions(self) -> None:
-        now_s, status = local_clock(), self._monitor.status
-        wrong = self._source.wrong()
-        if not {Kind.WAITING, Kind.REFUSED, Kind.LOST} & wrong.keys():
-            faults = {} if self._pipeline is None else self._pipeline.conditioning.faults
-            age_s = now_s - self._source.newest_s
-            wrong |= diagnose(status, age_s, self._config.source.stall_s, self._bundle.card, faults)
-        if status.cause is Cause.FAULT:
-            wrong[Kind.FAULT] = self._fault
-        for kind, trouble in (
-            (Kind.CONFIG, self._reloading.trouble),
-            (Kind.HEALTH, self._health.problem),
-        ):
-            if trouble:
-                wrong[kind] = trouble
-        for condition in self._conditions.see(wrong, now_s):
-            self._monitor.tell(condition, now_s)
+    def _look(self, *, is_ready: bool = True) -> None:
+        faults = {} if self._pipeline is None else self._pipeline.conditioning.faults
+        troubles = {
+            Kind.FAULT: self._fault if self._monitor.status.cause is Cause.FAULT else None,
+            Kind.CONFIG: self._reloading.trouble,
+            Kind.HEALTH: self._supervision.health.problem,
+            Kind.JOURNAL: None if self._journal is None else self._journal.trouble,
+        }
+        self._supervision.look(self._loaded, self._source, self._monitor, faults, troubles, is_ready=is_ready)
 
     def _start(self) -> None:
         self._open_outlets()
         self._source, self._control = self._open_source(), self._open_control()
+        self._journal = self._open_journal()
         self._monitor = Monitor(self._monitor_config(), self._sinks())
         self._monitor.start(local_clock())
         log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
 
     def _sinks(self) -> list[Sink]:
         assert self._outlets is not None
-        return [self._outlets, LogSink(), self._health]
+        sinks: list[Sink] = [self._outlets, LogSink(), self._supervision.health]
+        return sinks if self._journal is None else [*sinks, self._journal]
 
     def _open_outlets(self) -> None:
         identity = outlet_identity(self._loaded)
@@ -192,6 +156,13 @@ class Service:
         if self._outlets is not None:
             self._outlets.close()
         self._outlets = None
+
+    def _open_journal(self) -> Journal | None:
+        path = journal_path(self._config)
+        if path is None:
+            return None
+        config = journal_config(path, self._loaded)
+        return Journal(config, clock=local_clock, correction=lambda: self._source.correction_s)
 
     def _open_source(self) -> LslSource:
         return LslSource(self._config.source, self._accept)
@@ -208,16 +179,17 @@ class Service:
         return MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
 
     def _shut_down(self) -> None:
-        self._notifier.stopping()
-        self._tell_health(is_ready=False)
+        self._supervision.stopping()
         if self._outlets is not None:  # else they could not be opened anew, and nobody listens
             self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
             self._monitor.stop(local_clock())
+            self._look(is_ready=False)
+        if self._journal is not None:
+            self._journal.close()
         self._source.close()
         self._close_control()
         self._close_outlets()
-        self._health.close()
-        self._notifier.close()
+        self._supervision.close()
         log.info("stopped")
 
     def _swap(self, loaded: Loaded) -> None:
@@ -268,7 +240,7 @@ class Service:
             if isinstance(error, BadDataError):
                 self._source.refuse(str(error))
                 return False
-        self._proof.fed(message, stepped)
+        self._supervision.proof.fed(message, stepped)
         return True
 
     def _process(self, message: Chunk | Gap) -> Iterable[Decided]:

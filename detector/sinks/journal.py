@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detector import __version__
 from detector.boot import boot_id
 from detector.config import Config
 from detector.journal_schema import SUFFIX, Alive, Row, RowKind
 from detector.json_text import json_text
+from detector.loading import Loaded
 from detector.messages import Condition, Event, Outcome, State, Status
 from detector.sinks.journal_writer import GIVEN_UP, JournalWriter, Limits
 from detector.state_folder import state_folder
@@ -80,6 +82,21 @@ def journal_path(config: Config) -> Path | None:
     if given == "off":
         return None
     return Path(given) if given else state_folder() / f"{config.bed.name}{SUFFIX}"
+
+
+def journal_config(path: Path, loaded: Loaded) -> JournalConfig:
+    """Return how a journal at this path is written by what runs."""
+    config, bundle = loaded.config, loaded.bundle
+    return JournalConfig(
+        path=path,
+        keep_days=config.journal.keep_days,
+        max_mb=config.journal.max_mb,
+        bed=config.bed.name,
+        version=__version__,
+        model_id=bundle.card.id,
+        model_sha256=bundle.sha256,
+        config_sha256=config_sha256(config),
+    )
 
 
 def config_sha256(config: Config) -> str:
