@@ -131,7 +131,7 @@ def watchdog(path: Path | None) -> Iterator[Finding]:
     kind, seconds = properties.get("Type", "simple"), properties.get("WatchdogSec", "0")
     active = _systemctl("show", "--value", "--property=ActiveState", instance).strip()
     if kind != "notify" or seconds in ("0", "infinity"):
-        yield fail("watchdog", f"{unit} has Type={kind} and WatchdogSec={seconds}", advice)
+        yield fail("watchdog", f"{instance} has Type={kind} and WatchdogSec={seconds}", advice)
     elif path is not None and active not in ("", "active"):
         begin = f"systemctl enable --now {instance}"
         advice = (
