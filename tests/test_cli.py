@@ -24,7 +24,10 @@ from tests.synthetic_edf import run_program
 # Keras, when it saves the bundle that is tested with.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-HEAVY = ("tensorflow", "keras", "pylsl", "scipy", "numpy", "edfio", "rich", "pydantic", "matplotlib", "timescoring")
+HEAVY = (
+    "tensorflow", "keras", "pylsl", "scipy", "numpy", "edfio", "rich", "pydantic", "matplotlib", "timescoring",
+    "prometheus_client",
+)  # fmt: skip
 BED = '[bed]\nname = "bed"\n[source]\nsource_id = "amp"\n'
 
 

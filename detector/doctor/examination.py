@@ -81,6 +81,7 @@ def _lsl_checks(config: Config | None, known: Config) -> Iterator[tuple[str, _Ch
     yield "LSL configuration", lsl.configuration
     yield "ports", partial(lsl.ports, known)
     yield "LSL network", lsl.network
+    yield "other sessions", lsl.elsewhere
     yield "streams", partial(lsl_streams.streams, config, known)
     if config is None:
         advice = "say which by --config FILE"

@@ -125,21 +125,21 @@ def watchdog(path: Path | None) -> Iterator[Finding]:
     if unit is None:
         yield warn("watchdog", f"no {_UNIT} is installed: nobody restarts a daemon that stands still", advice)
         return
-    instance = _UNIT.replace("@", f"@{path.stem}") if path is not None else _UNIT.replace("@", "@none")
-    properties = _shown(instance) or _written(unit)
-    seconds = properties.get("WatchdogUSec") or properties.get("WatchdogSec", "0")
-    if properties.get("Type") != "notify" or seconds in ("0", "infinity"):
-        yield fail("watchdog", f"{unit} has Type={properties.get('Type')} and a watchdog of {seconds}", advice)
-    elif path is not None and properties.get("ActiveState") not in (None, "active"):
-        yield warn(
-            "watchdog",
-            f"{instance} is {properties['ActiveState']}",
-            f"systemctl enable --now {instance}"
-            if path.parent == _CONFIG_FOLDER
-            else f"its file must be in {_CONFIG_FOLDER}",
+    instance = _UNIT.replace("@", f"@{'none' if path is None else path.stem}")
+    # Not `systemctl show`, which knows no watchdog of a service that does not run.
+    properties = _properties(_systemctl("cat", instance) or unit.read_text(encoding="utf-8"))
+    kind, seconds = properties.get("Type", "simple"), properties.get("WatchdogSec", "0")
+    active = _systemctl("show", "--value", "--property=ActiveState", instance).strip()
+    if kind != "notify" or seconds in ("0", "infinity"):
+        yield fail("watchdog", f"{instance} has Type={kind} and WatchdogSec={seconds}", advice)
+    elif path is not None and active not in ("", "active"):
+        begin = f"systemctl enable --now {instance}"
+        advice = (
+            begin if path.resolve().parent == _CONFIG_FOLDER else f"put {path.name} into {_CONFIG_FOLDER}, and {begin}"
         )
+        yield warn("watchdog", f"{instance} is {active}", advice)
     else:
-        yield ok("watchdog", f"{instance}: Type=notify, {seconds}")
+        yield ok("watchdog", f"{instance}: Type={kind}, WatchdogSec={seconds}")
 
 
 def health_port(config: Config) -> Iterator[Finding]:
@@ -187,21 +187,26 @@ def _existing(folder: Path) -> Path:
     return next(one for one in (folder, *folder.absolute().parents) if one.exists())
 
 
-def _shown(instance: str) -> dict[str, str]:
-    """Return what a running systemd says of the unit; nothing where there is none."""
+def _systemctl(*arguments: str) -> str:
+    """Return what a running systemd says; nothing where there is none."""
     if not Path("/run/systemd/system").is_dir():
-        return {}
-    command = ["systemctl", "show", instance, "--property=Type,WatchdogUSec,ActiveState"]
+        return ""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SYSTEMD_S, check=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            ["systemctl", "--no-pager", *arguments],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=_SYSTEMD_S,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
-        return {}
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        return ""
+    return done.stdout
 
 
-def _written(unit: Path) -> dict[str, str]:
-    lines = unit.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line.startswith(("Type=", "WatchdogSec=")))
+def _properties(unit: str) -> dict[str, str]:
+    """Return what the text of a unit and its drop-ins says; the last word stands."""
+    return dict(line.split("=", 1) for line in unit.splitlines() if line.startswith(("Type=", "WatchdogSec=")))
 
 
 def _size(n_bytes: float) -> str:

@@ -27,6 +27,7 @@ _FIND_S = 3.0
 _CLOCK_S = 3.0
 _ANSWER_S = 1.0
 _MOST_SHOWN = 5
+_ANY = "not(name='')"  # every stream has a name
 
 prepare = quiet
 
@@ -83,14 +84,34 @@ def network() -> Iterator[Finding]:
     except RuntimeError as error:
         yield fail("discovery", f"liblsl could not open an outlet ({error})", "look for used-up ports, see above")
         return
+    session = outlet.get_info().session_id()
+    if session != settings.session:
+        text = f"liblsl is in session {printable(session)!r}, its configuration says {settings.session!r}"
+        yield fail("session", text, "see what is said of the LSL configuration")
     yield from _discovery(source_id, settings)
     yield from _multicast(source_id, settings)
-    session = outlet.get_info().session_id()
-    if session == settings.session:
-        yield from _other_sessions(settings)
-    else:
-        text = f"liblsl is in session {printable(session)!r}, its configuration says {settings.session!r}"
-        yield fail("sessions", text, "see what is said of the LSL configuration")
+
+
+def elsewhere() -> Iterator[Finding]:
+    """Whether the machines that are to be asked answer, and whether there are streams that are not seen from here."""
+    settings = _settings()
+    targets = {"this machine": _unicast("127.0.0.1", settings)}
+    for peer in settings.peers:
+        check = f"peer {printable(peer)}"
+        try:
+            targets[peer] = _unicast(socket.gethostbyname(peer), settings)
+        except OSError as error:
+            yield warn(
+                check, f"its address is not known ({error.strerror})", "correct KnownPeers in the LSL configuration"
+            )
+            continue
+        answers, _ = ask(_ANY, targets[peer], _ANSWER_S)
+        if answers:
+            yield ok(check, f"{len({answer.uid for answer in answers})} streams answer")
+        else:
+            advice = f"is a sender running there, and may UDP {_range(settings)} pass its firewall?"
+            yield warn(check, "no stream answers", advice)
+    yield from _other_sessions(settings, [target for several in targets.values() for target in several])
 
 
 def _discovery(source_id: str, settings: LslSettings) -> Iterator[Finding]:
@@ -142,15 +163,10 @@ def _multicast(source_id: str, settings: LslSettings) -> Iterator[Finding]:
         yield say(check, f"no answer by {', '.join(lost)}{why}", advice)
 
 
-def _other_sessions(settings: LslSettings) -> Iterator[Finding]:
+def _other_sessions(settings: LslSettings, targets: list[Target]) -> Iterator[Finding]:
     indices = multicast_interfaces().values()
-    targets = [Target(group, settings.multicast_port, i) for group in settings.groups for i in (0, *indices)]
-    machines = ("127.0.0.1", *(peer for peer in settings.peers if ":" not in peer))
-    in_range = range(settings.base_port, min(settings.base_port + settings.port_range, 65536))
-    targets += [Target(machine, port) for machine in machines for port in in_range]
-    if "'" in settings.session:
-        raise ConfigError(f"SessionID {settings.session!r}: expected a text without '")
-    answers, _ = ask(f"not(session_id='{settings.session}')", targets, _ANSWER_S)
+    targets = targets + [Target(group, settings.multicast_port, i) for group in settings.groups for i in (0, *indices)]
+    answers, _ = ask(_ANY, targets, _ANSWER_S)
     others = {answer.uid: answer for answer in answers if answer.session != settings.session}
     if others:
         listed = [f"{one.name!r} of {one.host} is in {one.session!r}" for one in others.values()]
@@ -170,6 +186,12 @@ def correction_s(info: pylsl.StreamInfo) -> float | None:
         return float(inlet.time_correction(timeout=_CLOCK_S))
     except (LslTimeoutError, LostError, InternalError):
         return None
+
+
+def _unicast(machine: str, settings: LslSettings) -> list[Target]:
+    """Return the ports at which a machine's outlets answer."""
+    last = min(settings.base_port + settings.port_range, 65536)
+    return [Target(machine, port) for port in range(settings.base_port, last)]
 
 
 def _settings() -> LslSettings:

@@ -156,7 +156,7 @@ def test_outside_the_installed_unit_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unit: str | None, level: Level
 ) -> None:
     monkeypatch.setattr("detector.doctor.host._UNIT_FOLDERS", (str(tmp_path / "none"), str(tmp_path)))
-    monkeypatch.setattr("detector.doctor.host._shown", lambda _: {})
+    monkeypatch.setattr("detector.doctor.host._systemctl", lambda *_: "")
     if unit is not None:
         (tmp_path / "seizure-detector@.service").write_text(unit)
     assert one(host.watchdog(tmp_path / "bed1.toml")).level is level
@@ -166,16 +166,24 @@ def test_where_systemd_runs_it_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "seizure-detector@.service").write_text("")
     monkeypatch.setattr("detector.doctor.host._UNIT_FOLDERS", (str(tmp_path),))
     monkeypatch.setattr("detector.doctor.host._CONFIG_FOLDER", tmp_path)
-    said = {"Type": "notify", "WatchdogUSec": "20s", "ActiveState": "active"}
-    monkeypatch.setattr("detector.doctor.host._shown", lambda _: said)
+    said = {
+        "cat": "[Service]\nType=notify\nWatchdogSec=10\n# a drop-in\n[Service]\nWatchdogSec=20\n",
+        "show": "active\n",
+    }
+    monkeypatch.setattr("detector.doctor.host._systemctl", lambda what, *_: said[what])
     found = one(host.watchdog(tmp_path / "bed1.toml"))
-    assert (found.level, found.text) == (Level.OK, "seizure-detector@bed1.service: Type=notify, 20s")
-    said["ActiveState"] = "inactive"
+    assert (found.level, found.text) == (Level.OK, "seizure-detector@bed1.service: Type=notify, WatchdogSec=20")
+    said["show"] = "inactive\n"
     found = one(host.watchdog(tmp_path / "bed1.toml"))
     assert (found.level, found.advice) == (Level.WARN, "systemctl enable --now seizure-detector@bed1.service")
     assert one(host.watchdog(None)).level is Level.OK
-    said["WatchdogUSec"] = "infinity"
+    said["cat"] += "WatchdogSec=0\n"
     assert one(host.watchdog(None)).level is Level.FAIL
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="here systemd runs")
+def test_without_a_systemd_nobody_is_asked() -> None:
+    assert host._systemctl("show", "seizure-detector@bed1.service") == ""
 
 
 def test_the_port_for_questions_is_off_or_free_or_the_beds_own_or_an_error() -> None:

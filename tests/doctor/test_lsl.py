@@ -63,7 +63,7 @@ def test_the_configuration_in_use_is_told() -> None:
 
 def test_a_session_that_is_not_the_configurations_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detector.doctor.lsl.read_settings", lambda: replace(read_settings(), session="another"))
-    found = of(list(lsl.network()), "sessions")
+    found = of(list(lsl.network()), "session")
     assert found.level is Level.FAIL
     assert "liblsl is in session 'test-" in found.text
 
@@ -106,9 +106,16 @@ def test_ports_that_are_free_are_enough(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_an_outlet_of_this_program_is_found_and_measured() -> None:
     found = list(lsl.network())
-    assert [finding.check for finding in found] == ["discovery", "clock correction", "multicast", "sessions"]
+    assert [finding.check for finding in found] == ["discovery", "clock correction", "multicast"]
     assert {finding.level for finding in found} == {Level.OK}
     assert "only streams of this machine" in of(found, "multicast").text
+
+
+def test_where_no_other_session_is_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by multicast, whose port all programs of this machine share.
+    monkeypatch.setattr("detector.doctor.lsl.read_settings", lambda: replace(read_settings(), groups=()))
+    [found] = lsl.elsewhere()
+    assert (found.check, found.level) == ("sessions", Level.OK)
 
 
 def test_a_stream_of_another_session_is_told_and_not_seen(tmp_path: Path) -> None:
@@ -117,10 +124,30 @@ def test_a_stream_of_another_session_is_told_and_not_seen(tmp_path: Path) -> Non
     path = tmp_path / "lsl_api.cfg"
     path.write_text(mine.replace(session, f"{session}-ward8"))
     with amplifiers({"name": "astray", "source_id": "doc-astray"}, environment={"LSLAPICFG": str(path)}):
-        found = of(list(lsl.network()), "sessions")
+        found = of(list(lsl.elsewhere()), "sessions")
     assert found.level is Level.WARN
     assert f"'astray' of 127.0.0.1 is in '{session}-ward8'" in found.text
     assert "SessionID" in found.advice
+
+
+def test_peers_that_are_known_are_asked_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    peers = ("127.0.0.1", "no-such-machine.invalid")
+    monkeypatch.setattr("detector.doctor.lsl.read_settings", lambda: replace(read_settings(), peers=peers))
+    with amplifiers({"name": "one", "source_id": "doc-one"}, {"name": "two", "source_id": "doc-two"}):
+        found = list(lsl.elsewhere())
+    answering = of(found, "peer 127.0.0.1")
+    assert answering.level is Level.OK
+    assert int(answering.text.split()[0]) >= 2
+    unknown = of(found, "peer no-such-machine.invalid")
+    assert (unknown.level, unknown.text.startswith("its address is not known")) == (Level.WARN, True)
+
+
+def test_a_peer_on_which_nobody_answers_is_a_warning_with_the_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    unused = replace(read_settings(), base_port=read_settings().base_port + 92, port_range=3, peers=("127.0.0.1",))
+    monkeypatch.setattr("detector.doctor.lsl.read_settings", lambda: unused)
+    silent = of(list(lsl.elsewhere()), "peer 127.0.0.1")
+    assert (silent.level, silent.text) == (Level.WARN, "no stream answers")
+    assert f"UDP {unused.base_port} to {unused.base_port + 2}" in silent.advice
 
 
 def test_what_answers_to_a_question_is_read_and_cannot_harm() -> None:
@@ -199,7 +226,7 @@ FIREWALL = (
 
 def test_multicast_comes_back_over_an_interface_that_lets_it_pass(tmp_path: Path) -> None:
     found = network_in(WIRE, tmp_path)
-    assert [finding.check for finding in found] == ["discovery", "clock correction", "multicast wire0", "sessions"]
+    assert [finding.check for finding in found] == ["discovery", "clock correction", "multicast wire0"]
     assert {finding.level for finding in found} == {"ok"}
     assert "224.0.0.183, 239.255.172.215 come back" in of(found, "multicast wire0").text
 
