@@ -194,7 +194,7 @@ def _watch(
     (start_s, end_s), length_s = (_KEEP_SEIZURE_S, _KEEP_LENGTH_S) if keep_running else (SEIZURE_S, LENGTH_S)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seizure-detector-demo-")))
     config = folder / "demo.toml"
-    text = f'[bed]\nname = "{bed}"\n[source]\nname = "{name}"\nsource_id = "{source_id}"\n'
+    text = f'[bed]\nname = "{bed}"\n[source]\nname = "{name}"\nsource_id = "{source_id}"\n[journal]\npath = "off"\n[checkpoint]\nevery_s = 0.0\n'
     text += "replay = true\n" if speed != 1 else ""
     text += "" if keep_running else f"[decision]\nwarm_up_s = {_WARM_UP_S}\n"
     config.write_text(text, encoding="utf-8")
