@@ -194,9 +194,10 @@ def _watch(
     (start_s, end_s), length_s = (_KEEP_SEIZURE_S, _KEEP_LENGTH_S) if keep_running else (SEIZURE_S, LENGTH_S)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seizure-detector-demo-")))
     config = folder / "demo.toml"
-    text = f'[bed]\nname = "{bed}"\n[source]\nname = "{name}"\nsource_id = "{source_id}"\n[journal]\npath = "off"\n[checkpoint]\nevery_s = 0.0\n'
+    text = f'[bed]\nname = "{bed}"\n[source]\nname = "{name}"\nsource_id = "{source_id}"\n'
     text += "replay = true\n" if speed != 1 else ""
     text += "" if keep_running else f"[decision]\nwarm_up_s = {_WARM_UP_S}\n"
+    text += '[journal]\npath = "off"\n[checkpoint]\nevery_s = 0.0\n'  # a demonstration leaves nothing behind
     config.write_text(text, encoding="utf-8")
     click.echo("starting a simulated amplifier and the detector (TensorFlow takes some seconds) ...", err=True)
     daemon = stack.enter_context(_child(folder / "daemon.log", "run", "--config", str(config)))
