@@ -163,7 +163,9 @@ class Health:
             snapshot = replace(snapshot, is_ready=False)
             if status.state is State.NON_SEIZURE:
                 status = replace(status, state=State.NOT_MONITORING, cause=Cause.STALE, probability=math.nan)
-        return replace(snapshot, status=status, input_age_s=snapshot.input_age_s + turn_age_s), turn_age_s
+        # Stamps may be a little ahead of the clock, an age is never negative; NaN stays NaN.
+        age_s = max(snapshot.input_age_s + turn_age_s, 0.0)
+        return replace(snapshot, status=status, input_age_s=age_s), turn_age_s
 
     def answer(self, path: str) -> Answer:
         """Return what there is to say at a path."""

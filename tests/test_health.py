@@ -345,6 +345,7 @@ def test_without_free_descriptors_it_does_not_spin_and_comes_back(monkeypatch: p
     with ExitStack() as stack:
         _, port = stack.enter_context(serving())
         waiting = stack.enter_context(closing(socket.socket()))
+        until(lambda: answering() == 0, 5, "no connection is left that could end and give its descriptor back")
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
         try:
             take_all_descriptors(stack)
