@@ -157,7 +157,8 @@ class Health:
         A main loop that stands still watches nothing, whatever its last word was; only a seizure is not taken back.
         """
         snapshot = self._snapshot
-        turn_age_s = max(self._clock() - snapshot.turned_s, 0.0)
+        # A model takes long to load; what does not turn yet does not stand still.
+        turn_age_s = max(self._clock() - snapshot.turned_s, 0.0) if self._has_turned else 0.0
         status = snapshot.status
         if turn_age_s > ALIVE_S:
             snapshot = replace(snapshot, is_ready=False)

@@ -81,7 +81,9 @@ def test_it_is_a_sink() -> None:
 
 
 def test_before_the_first_turn_it_is_alive_and_not_ready_and_watches_nothing() -> None:
-    with serving() as (_, port):
+    clock = Clock()
+    with serving(clock) as (_, port):
+        clock.now_s += 60  # a model takes long to load
         assert ask(port, "/livez")[0] == 200
         assert ask(port, "/readyz")[0] == 503
         said = json.loads(ask(port, "/status.json")[1])
