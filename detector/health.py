@@ -157,13 +157,16 @@ class Health:
         A main loop that stands still watches nothing, whatever its last word was; only a seizure is not taken back.
         """
         snapshot = self._snapshot
-        turn_age_s = max(self._clock() - snapshot.turned_s, 0.0)
+        # A model takes long to load; what does not turn yet does not stand still.
+        turn_age_s = max(self._clock() - snapshot.turned_s, 0.0) if self._has_turned else 0.0
         status = snapshot.status
         if turn_age_s > ALIVE_S:
             snapshot = replace(snapshot, is_ready=False)
             if status.state is State.NON_SEIZURE:
                 status = replace(status, state=State.NOT_MONITORING, cause=Cause.STALE, probability=math.nan)
-        return replace(snapshot, status=status, input_age_s=snapshot.input_age_s + turn_age_s), turn_age_s
+        # Stamps may be a little ahead of the clock, an age is never negative; NaN stays NaN.
+        age_s = max(snapshot.input_age_s + turn_age_s, 0.0)
+        return replace(snapshot, status=status, input_age_s=age_s), turn_age_s
 
     def answer(self, path: str) -> Answer:
         """Return what there is to say at a path."""

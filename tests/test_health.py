@@ -81,7 +81,9 @@ def test_it_is_a_sink() -> None:
 
 
 def test_before_the_first_turn_it_is_alive_and_not_ready_and_watches_nothing() -> None:
-    with serving() as (_, port):
+    clock = Clock()
+    with serving(clock) as (_, port):
+        clock.now_s += 60  # a model takes long to load
         assert ask(port, "/livez")[0] == 200
         assert ask(port, "/readyz")[0] == 503
         said = json.loads(ask(port, "/status.json")[1])
@@ -345,6 +347,7 @@ def test_without_free_descriptors_it_does_not_spin_and_comes_back(monkeypatch: p
     with ExitStack() as stack:
         _, port = stack.enter_context(serving())
         waiting = stack.enter_context(closing(socket.socket()))
+        until(lambda: answering() == 0, 5, "no connection is left that could end and give its descriptor back")
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
         try:
             take_all_descriptors(stack)

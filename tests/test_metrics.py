@@ -107,6 +107,12 @@ def test_figures_are_those_of_the_snapshot_and_of_what_was_counted() -> None:
     assert value(series, "turn_seconds_sum") == pytest.approx(0.2)
 
 
+def test_samples_that_are_ahead_of_the_clock_have_no_age() -> None:
+    one = health()
+    one.update(snapshot(saying(State.NON_SEIZURE), input_age_s=-5.0))
+    assert value(read(one), "input_age_seconds") == 0
+
+
 def test_what_is_not_known_is_no_number() -> None:
     assert math.isnan(value(read(health()), "input_age_seconds"))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from detector.config import Config
 from detector.config_check import check_health_port
 from detector.doctor.finding import Finding, fail, ok, warn
+from detector.sinks.journal import journal_path
 from detector.state_folder import state_folder
 
 NEEDED_MEMORY_BYTES = 1.0e9  # a bed takes 0.8 GB, see the README
@@ -163,10 +164,8 @@ def _folder(path: Path | None) -> Path:
 
 
 def _journal(path: Path | None, config: Config) -> Path | None:
-    given = config.journal.path
-    if given == "off":
-        return None
-    return Path(given) if given else _folder(path) / f"{config.bed.name}.journal.sqlite"
+    file = journal_path(config)
+    return file if file is None or config.journal.path else _folder(path) / file.name
 
 
 def _unwritable(folder: Path) -> str:
