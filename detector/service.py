@@ -52,7 +52,7 @@ class Service:
         self._stop_asked = self._reset_asked = False
         self._reloading = Reloading(config_path)
         self._fault = ""
-        self._supervision = Supervision(config, notifier or Notifier({}))
+        self._notifier = notifier or Notifier({})
         self._journal: Journal | None = None
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
@@ -134,6 +134,7 @@ class Service:
 
     def _start(self) -> None:
         self._open_outlets()
+        self._supervision = Supervision(self._config, self._notifier)
         self._source, self._control = self._open_source(), self._open_control()
         self._journal = self._open_journal()
         self._monitor = Monitor(self._monitor_config(), self._sinks())

@@ -165,6 +165,24 @@ def test_check_says_that_all_is_well_and_leaves_nothing_behind(
     assert pylsl.resolve_byprop("source_id", f"seizure-detector:{name}:status", 1, 0.3) == []
 
 
+@pytest.mark.parametrize("check", [(), ("--check",)])
+def test_a_configuration_that_everybody_may_change_is_not_run(
+    check: tuple[str, ...], tmp_path: Path, bundle: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "bed.toml"
+    config.write_text(BED + f'[model]\nbundle = "{bundle}"\n')
+    config.chmod(0o666)
+    assert code_of("run", "--config", config, *check) == 78
+    assert "may be written by everybody (mode 0666): chmod o-w" in capfd.readouterr().err
+
+
+def test_check_refuses_two_beds_of_one_source(tmp_path: Path, bundle: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("bed", "other"):
+        (tmp_path / f"{name}.toml").write_text(BED + f'[model]\nbundle = "{bundle}"\n')
+    assert code_of("run", "--config", tmp_path / "bed.toml", "--check") == 78
+    assert "other.toml" in capfd.readouterr().err
+
+
 def test_check_opens_the_outlets(
     tmp_path: Path, bundle: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
