@@ -23,7 +23,7 @@ from tests.live import until
 
 
 def numbered(number: int, **state: Any) -> Checkpoint:
-    return Checkpoint({"model": "m"}, float(number), "", {}, {"numbers": [number] * 2000, **state})
+    return Checkpoint({"model": "m"}, float(number), "", 0, {}, {"numbers": [number] * 2000, **state})
 
 
 @pytest.fixture

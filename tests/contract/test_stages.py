@@ -251,7 +251,7 @@ def test_nothing_in_gives_nothing_out(bundle: Bundle, name: str) -> None:
 
 
 def through_a_file(state: Any) -> Any:
-    return decoded(Checkpoint({}, 0.0, "", {}, {"state": state}).encoded()).pipeline["state"]
+    return decoded(Checkpoint({}, 0.0, "", 0, {}, {"state": state}).encoded()).pipeline["state"]
 
 
 def fed(case: Case, bundle: Bundle, signal: Any) -> tuple[Any, list[list[float]]]:
