@@ -10,7 +10,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from detector.errors import ConfigError
+from detector.errors import ConfigError, StateError
 from detector.messages import (
     Cause,
     Decided,
@@ -23,6 +23,7 @@ from detector.messages import (
     State,
     Status,
 )
+from detector.plain_state import Plain, plain, restored
 
 BURDEN_S = 300.0
 # Times before these boundaries cannot be compared with times after them.
@@ -78,6 +79,7 @@ class _State:
     """What is forgotten at a session boundary."""
 
     first_s: float | None = None
+    watched_s: float = 0.0  # before a hole that the session outlived; ``first_s`` is without it
     smoothed: float | None = None
     above_since_s: float | None = None
     below_since_s: float | None = None
@@ -126,6 +128,59 @@ class Decision:
         """Forget the session; a seizure that is going on is not told about (send a `Gap` for that)."""
         self._state = _State()
 
+    def get_state(self) -> Plain:
+        """Return the session and the record, as plain values."""
+        return {"session": plain(self._state), "record": plain(self.record)}
+
+    def set_state(self, state: object) -> None:
+        """Go on with what `get_state` returned (send the gap to `resume` for what was not seen meanwhile).
+
+        Raises
+        ------
+        StateError
+            When it is no such state; then nothing is changed.
+        """
+        if not isinstance(state, dict) or set(state) != {"session", "record"}:
+            raise StateError("decision: expected a session and a record")
+        session, record = restored(_State(), state["session"]), restored(Record(), state["record"])
+        self._state, self.record = session, record
+
+    def resume(self, gap: Gap) -> list[Decided]:
+        """Go on with the session behind samples that nobody saw, and say what is known until the next step.
+
+        What was not watched counts towards no hold and no warm-up, as on a poor signal; it takes a seizure's outcome
+        where it was as long.
+        """
+        state, newest_s = self._state, self.record.newest_s
+        if state.first_s is not None and newest_s is not None:
+            state.watched_s, state.first_s = newest_s - state.first_s, None
+        self.record.missing += gap.missing
+        said: list[Decided] = self._unwatched(gap.start_s, gap.end_s)
+        ictal = state.event is not None
+        said.append(
+            Status(
+                time_s=gap.end_s,
+                probability=math.nan,
+                state=State.SEIZURE if ictal else State.NOT_MONITORING,
+                cause=None if ictal else Cause.WARMUP,
+                good_channels=0,
+                missing_samples=self.record.missing,
+                burden=self._burden(gap.end_s, False),
+            )
+        )
+        return said
+
+    def _unwatched(self, since_s: float, now: float) -> list[Decided]:
+        """Take a stretch that could not be watched, since its beginning until now."""
+        state = self._state
+        state.poor_since_s = since_s if state.poor_since_s is None else state.poor_since_s
+        # What was not watched counts towards no hold, and what was before it is no mean of what comes after.
+        state.smoothed = state.above_since_s = state.below_since_s = None
+        state.peak = 0.0 if state.event is None else state.peak
+        if state.event is not None and self._reached(now - state.poor_since_s, self.config.poor_seizure_s):
+            return [self._end(None, Outcome.UNKNOWN)]
+        return []
+
     def _boundary(self, gap: Gap) -> list[Decided]:
         said: list[Decided] = []
         if self._state.event is not None:
@@ -152,18 +207,13 @@ class Decision:
             self._forget_times()
         state = self._state
         if state.first_s is None:
-            state.first_s = now
+            state.first_s = now - state.watched_s
         self.record.newest_s = now
         self.record.missing += p.missing
         good = int(p.good.sum())
         poor = good < c.min_good
         if poor:
-            state.poor_since_s = now if state.poor_since_s is None else state.poor_since_s
-            # What was not watched counts towards no hold, and what was before it is no mean of what comes after.
-            state.smoothed = state.above_since_s = state.below_since_s = None
-            state.peak = 0.0 if state.event is None else state.peak
-            if state.event is not None and self._reached(now - state.poor_since_s, c.poor_seizure_s):
-                said.append(self._end(None, Outcome.UNKNOWN))
+            said += self._unwatched(now, now)
         else:
             state.poor_since_s = None
             said.extend(self._judge(p.value, now))

@@ -55,6 +55,10 @@ class StateError(DetectorError):
     """The network's state or output is not finite any more; monitoring must stop and reset."""
 
 
+class CheckpointError(DetectorError):
+    """A checkpoint cannot be read, written or taken up; the session begins anew."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the choice nearest to ``word``, or an empty string."""
     matches = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)

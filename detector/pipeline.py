@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from detector.conditioning.quality import Fault, Quality, QualityConfig
 from detector.conditioning.resampler import Resampler, ResamplerConfig
 from detector.conditioning.rhythm import RhythmConfig
 from detector.decision import Decision, DecisionConfig
-from detector.messages import Chunk, Decided, Description, Features, Gap, Probability
+from detector.errors import StateError
+from detector.messages import Chunk, Decided, Description, Features, FloatArray, Gap, Probability
 from detector.network.bundle import Card
+from detector.plain_state import Plain
 
 # Longer chunks are taken in pieces, so that a whole night in one chunk needs no more memory than a minute.
 _PIECE_S = 30.0
@@ -93,6 +95,27 @@ class Conditioning:
         self._waiting, self._n_waiting = [], 0
         self._n_needed = self.resampler.needed(self.framer.needed)
 
+    def get_state(self) -> Plain:
+        """Return what has been learned of the person, as plain values.
+
+        Samples, and what filters and windows hold of them, are not in it: a file must hold nobody's EEG, and behind a
+        hole they would make frames of what does not belong together (measured by ``benchmarks/resume.py``).
+        """
+        return {"bands": self.bands.get_state()}
+
+    def set_state(self, state: object) -> None:
+        """Begin with the next sample, knowing what `get_state` returned.
+
+        Raises
+        ------
+        StateError
+            When it is no such state; then everything is forgotten.
+        """
+        self.reset()
+        if not isinstance(state, dict) or set(state) != {"bands"}:
+            raise StateError("conditioning: expected the state of the bands")
+        self.bands.set_state(state["bands"])
+
     @property
     def needed(self) -> int:
         """How many more samples of the source complete the next frame, at least 1."""
@@ -118,6 +141,19 @@ class Network(Protocol):
 
     def reset(self) -> None:
         """Forget the recurrent state."""
+        ...
+
+
+@runtime_checkable
+class LiveNetwork(Network, Protocol):
+    """An engine whose state can outlive its process."""
+
+    def get_state(self) -> list[FloatArray]:
+        """Return copies of the recurrent state."""
+        ...
+
+    def set_state(self, state: object) -> None:
+        """Go on with what `get_state` returned; raises StateError where it is of another network."""
         ...
 
 
@@ -154,6 +190,39 @@ class Pipeline:
         self.conditioning.reset()
         self.network.reset()
         self.decision.reset()
+
+    def get_state(self) -> Plain:
+        """Return what must be known to go on with the session in another process, as plain values."""
+        assert isinstance(self.network, LiveNetwork)
+        return {
+            "conditioning": self.conditioning.get_state(),
+            "network": self.network.get_state(),
+            "decision": self.decision.get_state(),
+        }
+
+    def set_state(self, state: object) -> None:
+        """Know what `get_state` returned; `resume` goes on with it.
+
+        Raises
+        ------
+        StateError
+            When it is not the state of such a pipeline; then everything is forgotten.
+        """
+        assert isinstance(self.network, LiveNetwork)
+        try:
+            if not isinstance(state, dict) or set(state) != {"conditioning", "network", "decision"}:
+                raise StateError("pipeline: expected the states of conditioning, network and decision")
+            self.conditioning.set_state(state["conditioning"])
+            self.network.set_state(state["network"])
+            self.decision.set_state(state["decision"])
+        except StateError:
+            self.reset()
+            raise
+
+    def resume(self, gap: Gap) -> list[Decided]:
+        """Go on with the state that was set, behind a gap in the samples; return what is to be said at once."""
+        self.last_s = gap.end_s
+        return self.decision.resume(gap)
 
 
 def _join(chunks: list[Chunk]) -> Chunk:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import signal
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from detector.boot import boot_id
 from detector.conditions import Kind
 from detector.config import Config
+from detector.continuity import Continuity
 from detector.decision import Decision, Record
 from detector.errors import BadDataError, StateError
 from detector.loading import Loaded, load
@@ -22,8 +27,10 @@ from detector.sinks.identity import outlet_identity
 from detector.sinks.journal import Journal, journal_config, journal_path
 from detector.sinks.log import LogSink
 from detector.sinks.lsl import LslOutlets
-from detector.source.lsl import LslSource, Opened, local_clock
+from detector.source.lsl import LslSource, local_clock
 from detector.source.lsl_control import LslControl
+from detector.source.said import Opened
+from detector.state_folder import state_folder
 from detector.supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -62,6 +69,7 @@ class Service:
         self._decision = Decision(loaded.decision, record)
         self._pipeline: Pipeline | None = None
         self._accepted: Conditioning | None = None
+        self._boundary: Gap | None = None
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Watch until `stop` is called; ``on_ready`` is called once the outlets stand."""
@@ -118,6 +126,9 @@ class Service:
                 self._begin(message)
             elif not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
+        if self._pipeline is not None:
+            self._continuity.keep(self._loaded, self._pipeline, self._source, self._monitor.event_id, time.monotonic())
+        self._give_up_what_is_not_resumed()
         obstacle = self._source.obstacle
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
         self._look()
@@ -128,6 +139,7 @@ class Service:
             Kind.FAULT: self._fault if self._monitor.status.cause is Cause.FAULT else None,
             Kind.CONFIG: self._reloading.trouble,
             Kind.HEALTH: self._supervision.health.problem,
+            Kind.CHECKPOINT: self._continuity.trouble,
             Kind.JOURNAL: None if self._journal is None else self._journal.trouble,
         }
         self._supervision.look(self._loaded, self._source, self._monitor, faults, troubles, is_ready=is_ready)
@@ -137,6 +149,7 @@ class Service:
         self._supervision = Supervision(self._config, self._notifier)
         self._source, self._control = self._open_source(), self._open_control()
         self._journal = self._open_journal()
+        self._continuity, self._may_resume = self._open_continuity(), True
         self._monitor = Monitor(self._monitor_config(), self._sinks())
         self._monitor.start(local_clock())
         log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
@@ -165,6 +178,25 @@ class Service:
         config = journal_config(path, self._loaded)
         return Journal(config, clock=local_clock, correction=lambda: self._source.correction_s)
 
+    def _open_continuity(self) -> Continuity:
+        path = state_folder() / f"{self._config.bed.name}.checkpoint"
+        return Continuity(path, self._config.checkpoint, boot_id(), self._report_resumption)
+
+    def _report_resumption(self, sentence: str) -> None:
+        log.info("%s", sentence)
+        self._note("checkpoint", {"text": sentence})
+
+    def _note(self, kind: str, facts: Mapping[str, Any]) -> None:
+        if self._journal is not None:
+            self._journal.note(kind, facts, local_clock())
+
+    def _give_up_what_is_not_resumed(self) -> None:
+        """Say once that nobody saw the end of a seizure that was on when the process before was killed."""
+        if self._may_resume and not self._continuity.is_pending(local_clock()):
+            self._may_resume = False
+            if self._journal is not None and not self._continuity.has_resumed:
+                self._journal.give_up_open_seizure(local_clock())
+
     def _open_source(self) -> LslSource:
         return LslSource(self._config.source, self._accept)
 
@@ -185,6 +217,7 @@ class Service:
             self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
             self._monitor.stop(local_clock())
             self._look(is_ready=False)
+        self._continuity.close()
         if self._journal is not None:
             self._journal.close()
         self._source.close()
@@ -223,7 +256,11 @@ class Service:
             log.info("montage: %s", note)
         if self._accepted.montage.missing:
             log.warning("montage: missing %s; masked", ", ".join(self._accepted.montage.missing))
-        self._feed(Gap(local_clock(), math.nan, opened.reason))
+        boundary = Gap(local_clock(), math.nan, opened.reason)
+        if self._continuity.opened(self._loaded, opened.description, self._source):
+            self._boundary = boundary  # said only if the first sample shows that the session before does not go on
+        else:
+            self._feed(boundary)
         self._pipeline = Pipeline(self._accepted, self._loaded.network, self._decision)
 
     def _feed(self, message: Chunk | Gap) -> bool:
@@ -234,10 +271,12 @@ class Service:
             for said in self._process(message):
                 stepped = stepped or isinstance(said, Status)
                 self._monitor.take(said, local_clock(), doubt)
+                self._continuity.hear(said)
         except (StateError, BadDataError) as error:
             self._fault = f"{error}; the session is begun anew"
             for said in self._process(Gap(self._source.newest_s, math.nan, Reset.FAULT)):
                 self._monitor.take(said, local_clock())
+                self._continuity.hear(said)
             if isinstance(error, BadDataError):
                 self._source.refuse(str(error))
                 return False
@@ -246,6 +285,12 @@ class Service:
 
     def _process(self, message: Chunk | Gap) -> Iterable[Decided]:
         if self._pipeline is not None:
-            return self._pipeline.process(message)
+            boundary, self._boundary = self._boundary, None
+            taken_up = None if boundary is None else self._continuity.resume(self._pipeline, message)
+            if taken_up is not None:
+                self._monitor.event_id, said = taken_up
+                return itertools.chain(said, self._pipeline.process(message) if isinstance(message, Chunk) else ())
+            before = () if boundary is None else self._pipeline.process(boundary)
+            return itertools.chain(before, self._pipeline.process(message))
         assert isinstance(message, Gap)
         return self._decision.process(message)

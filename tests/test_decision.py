@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -351,3 +351,132 @@ def test_as_few_good_channels_as_the_card_tolerates_are_enough() -> None:
 
 def test_the_peak_counts_from_the_onset_and_not_from_the_declaration() -> None:
     assert [e.peak_probability for e in events(run(PLAIN, [0.99, *WARM, 0.95, 0.7, 0.7]))] == [0.95]
+
+
+def hole(start_s: float, end_s: float, missing: int = 0) -> Gap:
+    return Gap(start_s, end_s, Reset.GAP, missing)
+
+
+def resumed(
+    config: DecisionConfig, before: Sequence[float | None], hole_s: float, after: Sequence[float]
+) -> list[Decided]:
+    """Steps from 100 s on, a hole that nobody saw and a new decision that is told of it; what that one says."""
+    decision = Decision(config)
+    for i, value in enumerate(before):
+        decision.process(probability(100.0 + i, value))
+    another, newest_s = Decision(config), 99.0 + len(before)
+    another.set_state(decision.get_state())
+    said = another.resume(hole(newest_s, newest_s + hole_s))
+    for i, value in enumerate(after):
+        said += another.process(probability(newest_s + hole_s + 1 + i, value))
+    return said
+
+
+ON = [*WARM, 0.9, 0.9, 0.9]
+
+
+def test_behind_a_hole_a_seizure_is_said_at_once_and_stays_one_event() -> None:
+    said = resumed(replace(PLAIN, poor_seizure_s=30.0), [*ON], 8.0, [0.9, 0.9, *[0.1] * 4])
+    assert isinstance(said[0], Status)
+    assert (said[0].time_s, said[0].state, said[0].good_channels) == (116.0, State.SEIZURE, 0)
+    assert math.isnan(said[0].probability)
+    assert events(said) == [Event(1, 105.0, 108.0, 119.0, 0.9, Outcome.ENDED)]
+
+
+def test_behind_a_hole_non_seizure_is_said_with_a_step_and_not_before() -> None:
+    said = resumed(PLAIN, WARM, 8.0, [0.1])
+    assert states(said) == [Cause.WARMUP, State.NON_SEIZURE]
+
+
+def test_a_hole_counts_towards_no_hold() -> None:
+    config = replace(PLAIN, poor_seizure_s=30.0)
+    assert not events(resumed(config, [*WARM, 0.9, 0.9], 8.0, [0.9, 0.9]))
+    assert [e.declared_s for e in events(resumed(config, [*WARM, 0.9, 0.9], 8.0, [0.9, 0.9, 0.9]))] == [118.0]
+    assert not events(resumed(config, [*ON, 0.1, 0.1], 8.0, [0.1, 0.1, 0.1]))
+    ended = events(resumed(config, [*ON, 0.1, 0.1], 8.0, [0.1, 0.1, 0.1, 0.1]))
+    assert [(e.number, e.offset_s) for e in ended] == [(1, 119.0)]
+
+
+def test_a_hole_counts_towards_no_warm_up_however_often_there_is_one() -> None:
+    assert states(resumed(PLAIN, [0.0] * 3, 50.0, [0.0] * 5)) == [Cause.WARMUP] * 4 + [State.NON_SEIZURE] * 2
+    decision = Decision(PLAIN)
+    now, said = 100.0, []
+    for _ in range(4):
+        said += decision.process(probability(now, 0.0))
+        said += decision.process(probability(now + 1, 0.0))
+        another = Decision(PLAIN)
+        another.set_state(decision.get_state())
+        another.resume(hole(now + 1, now + 21))
+        decision, now = another, now + 22
+    # One second between two steps is all that was watched each time.
+    assert states(said) == [Cause.WARMUP] * 8
+    said = [x for i in range(3) for x in decision.process(probability(now + i, 0.0))]
+    assert states(said) == [Cause.WARMUP, State.NON_SEIZURE, State.NON_SEIZURE]
+
+
+def test_what_was_before_a_hole_is_no_mean_of_what_comes_after() -> None:
+    config = replace(PLAIN, smoothing_s=60.0, onset_hold_s=0.0)
+    assert not events(resumed(config, [0.99] * 3, 8.0, [0.1] * 20))
+
+
+@pytest.mark.parametrize(
+    ("before", "hole_s", "outcomes"),
+    [([], 3.0, []), ([], 4.0, ["unknown"]), ([None, None], 2.0, []), ([None, None], 3.0, ["unknown"])],
+)
+def test_a_seizures_outcome_is_unknown_after_a_hole_as_long_as_a_poor_stretch(
+    before: list[None], hole_s: float, outcomes: list[str]
+) -> None:
+    said = resumed(PLAIN, [*ON, *before], hole_s, [])
+    assert [e.outcome for e in events(said)] == outcomes
+    assert states(said) == [Cause.WARMUP if outcomes else State.SEIZURE]
+
+
+def test_behind_a_hole_counts_refractory_time_and_burden_go_on() -> None:
+    config = replace(PLAIN, refractory_s=20.0)
+    said = resumed(config, [*ON, *[0.1] * 4], 8.0, [0.9] * 20)
+    [second] = events(said)
+    assert (second.number, second.declared_s) == (2, 129.0)  # the first one's offset was at 109
+    burden = [x.burden for x in said if isinstance(x, Status)]
+    assert burden[0] == burden[1] == pytest.approx(4 / BURDEN_S)
+
+
+def test_the_samples_of_a_hole_are_missing() -> None:
+    decision = Decision(PLAIN)
+    decision.process(gap(missing=5))
+    [status] = decision.resume(hole(0.0, 4.0, missing=1023))
+    assert isinstance(status, Status)
+    assert status.missing_samples == 1028
+
+
+@deterministic(200)
+@given(
+    st.lists(stretch, min_size=1, max_size=12),
+    st.integers(0, 120),
+    st.sampled_from([0.0, 1.5]),
+    st.sampled_from([0.5, 3.0, 30.0, 119.0]),
+)
+def test_whatever_comes_a_hole_decides_nothing(
+    parts: list[tuple[float | None, int]], cut: int, smoothing_s: float, hole_s: float
+) -> None:
+    config = replace(PLAIN, step_s=0.5, smoothing_s=smoothing_s)
+    values = [value for value, n in parts for _ in range(n)]
+    cut = min(cut, len(values))
+    decision, before = Decision(config), list[Decided]()
+    for i, value in enumerate(values[:cut]):
+        before += decision.process(probability(50.0 + i / 2, value))
+    was_on = bool(before) and states(before)[-1] is State.SEIZURE
+    newest_s = 50.0 + (cut - 1) / 2
+    *ended, status = decision.resume(hole(newest_s, newest_s + hole_s))
+    assert [e.outcome for e in events(ended)] in ([], [Outcome.UNKNOWN])
+    assert states([status]) == [State.SEIZURE if was_on and not ended else Cause.WARMUP]
+    for k, value in enumerate(values[cut:]):
+        *changed, status = decision.process(probability(newest_s + hole_s + (k + 1) / 2, value))
+        for event in events(changed):
+            if event.outcome is Outcome.ONGOING:
+                assert k / 2 >= config.onset_hold_s
+                assert event.onset_s >= newest_s + hole_s
+            elif event.outcome is Outcome.ENDED:
+                assert k / 2 >= config.offset_hold_s
+        if states([status]) == [State.NON_SEIZURE]:
+            assert value is not None
+            assert (max(cut - 1, 0) + k) / 2 >= config.warm_up_s

@@ -15,6 +15,7 @@ from scipy import fft
 
 from detector.conditioning.rhythm import Rhythm, RhythmConfig
 from detector.messages import Features, FloatArray, Frame
+from detector.plain_state import Plain, plain, restored
 
 _FLOOR_UV2 = 1e-2  # under the noise of an amplifier; keeps the logarithm of a flat channel finite
 
@@ -126,3 +127,11 @@ class Bands:
         """Forget the baselines."""
         n, bands = self._config.n_derivations, len(self._config.bands_hz)
         self._state = _State(np.zeros((n, bands)), np.zeros(n, dtype=np.int64))
+
+    def get_state(self) -> Plain:
+        """Return the baselines, as plain values."""
+        return plain(self._state)
+
+    def set_state(self, state: object) -> None:
+        """Go on with what `get_state` returned; raises StateError where it is not of such a stage."""
+        self._state = restored(self._state, state)

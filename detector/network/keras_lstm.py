@@ -6,7 +6,7 @@ The recurrent state lives in the layers from one step to the next and is forgott
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from detector.network.frozen import FrozenCheck
 from detector.network.keras_file import every_layer, load_network
 from detector.network.keras_tensorflow import keras, tf
 from detector.pipeline import bands_config
+from detector.plain_state import checked_array
 
 # Offline, many steps come at once and go through few calls; live, one step at a time.
 _SIZES = (512, 32, 1)
@@ -83,22 +84,23 @@ class KerasLstm:
         """Return copies of the recurrent states, each (1, n_units)."""
         return [np.array(state.value.numpy()) for layer in self._recurrent for state in layer.states]
 
-    def set_state(self, states: list[FloatArray]) -> None:
-        """Set what `get_state` returned.
+    def set_state(self, state: object) -> None:
+        """Go on with what `get_state` returned, as arrays or as lists of numbers.
 
         Raises
         ------
         StateError
-            When the number, a shape or a value is not what this network can have.
+            When the number, a shape or a value is not what this network can have; then nothing is changed.
         """
-        own = [state for layer in self._recurrent for state in layer.states]
-        expected = [tuple(state.shape) for state in own]
-        found = [tuple(np.shape(state)) for state in states]
-        if found != expected:
-            raise StateError(f"recurrent state of shapes {found}, expected {expected}")
-        if not all(np.isfinite(state).all() for state in states):
-            raise StateError("recurrent state is not finite")
-        for variable, value in zip(own, states, strict=True):
+        own = [variable for layer in self._recurrent for variable in layer.states]
+        if not isinstance(state, Sequence) or len(state) != len(own):
+            found = len(state) if isinstance(state, Sequence) else type(state).__name__
+            raise StateError(f"recurrent states: {found}, expected {len(own)}")
+        values = [
+            checked_array(variable.value.numpy(), value, f"recurrent state {i}")
+            for i, (variable, value) in enumerate(zip(own, state, strict=True))
+        ]
+        for variable, value in zip(own, values, strict=True):
             variable.assign(value)
 
     def _self_test(self, bundle: Bundle) -> None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from detector.messages import Gap, Reset, TimeArray
+from detector.plain_state import Plain, plain, restored
 
 _HALF = 0.5  # of a sample period: the most that an exact stamp may be off
 _LASTING_S = 1.0
@@ -53,16 +54,38 @@ class Segment:
 
 
 @dataclass
-class _State:
+class _SinceGap:
     """What is known since the last gap; everything but times in samples."""
 
     unpaid: float = 0.0  # exact: how far stamps have jumped ahead lately, as if samples were lost
     since_jump: int = 0
     shift: float = 0.0  # jittery: how far stamps are ahead of a count of samples
-    lowest: float = math.inf  # ... at the least in this second, which no late push can raise
+    lowest: float | None = None  # ... at the least in this second, which no late push can raise
     lowest_before: float | None = None
     looked: int = 0
     lasting: float = 0.0
+
+
+@dataclass
+class _Measured:
+    """The rate is measured over all samples that came, whatever was lost between them."""
+
+    covered_s: float = 0.0
+    counted: int = 0
+    marks: deque[tuple[float, int]] = field(default_factory=lambda: deque([(0.0, 0)]))
+    right_s: float = 0.0  # covered time when the rate was last not known to be wrong
+
+
+@dataclass
+class _State:
+    """What is known of the source, across its gaps."""
+
+    jittery: bool = False
+    bad_stamps: int = 0
+    doubled: int = 0
+    last: float | None = None
+    since_gap: _SinceGap = field(default_factory=_SinceGap)
+    measured: _Measured = field(default_factory=_Measured)
 
 
 _DOUBLED = -1
@@ -81,26 +104,44 @@ class Ledger:
 
     def __init__(self, rate_hz: float, max_filled: int) -> None:
         self._rate_hz, self._max_filled = rate_hz, max_filled
-        self.jittery = False
-        self.bad_stamps = 0
         self.last_was_bad = False
-        self.doubled = 0
-        self.last: float | None = None
         self._state = _State()
         self._silent_s = math.inf
-        self._measure_anew()
 
-    def _measure_anew(self) -> None:
-        # The rate is measured over all samples that came, whatever was lost between them.
-        self._covered_s, self._counted = 0.0, 0
-        self._marks: deque[tuple[float, int]] = deque([(0.0, 0)])
-        self._right_s = 0.0  # covered time when the rate was last not known to be wrong
+    def get_state(self) -> Plain:
+        """Return what is known of the source, as plain values."""
+        return plain(self._state)
+
+    def set_state(self, state: object) -> None:
+        """Go on where another ledger of the same outlet was; raises StateError where that cannot be."""
+        self._state = restored(_State(), state)
+
+    @property
+    def jittery(self) -> bool:
+        """Whether samples are stamped when they are pushed."""
+        return self._state.jittery
+
+    @property
+    def bad_stamps(self) -> int:
+        """How many stamps were no times."""
+        return self._state.bad_stamps
+
+    @property
+    def doubled(self) -> int:
+        """How many samples came twice."""
+        return self._state.doubled
+
+    @property
+    def last(self) -> float | None:
+        """The newest sound stamp."""
+        return self._state.last
 
     @property
     def effective_rate_hz(self) -> float | None:
         """Rate by the stamps of the last seconds, the time of gaps left out; ``None`` before `RATE_SPAN_S`."""
         # From mark to mark: these lie at the same phase of the blocks in which a source may push.
-        (since_s, before), (until_s, counted) = self._marks[0], self._marks[-1]
+        marks = self._state.measured.marks
+        (since_s, before), (until_s, counted) = marks[0], marks[-1]
         span_s = until_s - since_s
         return (counted - before) / span_s if span_s >= RATE_SPAN_S else None
 
@@ -113,7 +154,8 @@ class Ledger:
     @property
     def wrong_rate_hz(self) -> float | None:
         """The rate where it has been wrong for so long that no late push can be the reason."""
-        return self.effective_rate_hz if self._covered_s - self._right_s > _WRONG_S else None
+        measured = self._state.measured
+        return self.effective_rate_hz if measured.covered_s - measured.right_s > _WRONG_S else None
 
     def process(self, stamps: TimeArray, arrived_s: float, silent_s: float = math.inf) -> list[Segment]:
         """Return the segments of a chunk; samples that came twice are in none of them.
@@ -146,7 +188,7 @@ class Ledger:
                 filled, gap = 0, None
             start = index
             if verdict is _DOUBLED:
-                self.doubled += 1
+                self._state.doubled += 1
                 start += 1
             elif isinstance(verdict, Gap):
                 filled, gap = 0, verdict
@@ -162,7 +204,7 @@ class Ledger:
         self.last_was_bad = bool(bad.any())
         if not self.last_was_bad:
             return stamps
-        self.bad_stamps += int(bad.sum())
+        self._state.bad_stamps += int(bad.sum())
         period = 1 / self._rate_hz
         anchor = arrived_s - len(stamps) * period
         before = anchor if self.last is None else self.last
@@ -180,20 +222,21 @@ class Ledger:
         return bool(jumps.max() < _HALF and jumps.min() > -_HALF)
 
     def _count(self, first: float, last: float, n_samples: int) -> None:
-        self._state.since_jump += n_samples
-        if self.last is not None and abs(first - self.last) < _HOLE_S:
-            self._covered_s += last - self.last
-            self._counted += n_samples
+        state, measured = self._state, self._state.measured
+        state.since_gap.since_jump += n_samples
+        if state.last is not None and abs(first - state.last) < _HOLE_S:
+            measured.covered_s += last - state.last
+            measured.counted += n_samples
         else:
-            self._covered_s += last - first
-            self._counted += n_samples - 1
-        self.last = last
-        if self._covered_s - self._marks[-1][0] >= 1:
-            self._marks.append((self._covered_s, self._counted))
-            while self._covered_s - self._marks[1][0] >= RATE_SPAN_S:
-                self._marks.popleft()
+            measured.covered_s += last - first
+            measured.counted += n_samples - 1
+        state.last = last
+        if measured.covered_s - measured.marks[-1][0] >= 1:
+            measured.marks.append((measured.covered_s, measured.counted))
+            while measured.covered_s - measured.marks[1][0] >= RATE_SPAN_S:
+                measured.marks.popleft()
             if self.effective_rate_hz is None or self.rate_is_right:
-                self._right_s = self._covered_s
+                measured.right_s = measured.covered_s
 
     def _judge(self, stamp: float) -> Gap | int | None:
         """Return how many samples to hold before this one, a gap, `_DOUBLED`, or ``None`` where nothing is missing."""
@@ -207,16 +250,16 @@ class Ledger:
             return verdict
         if isinstance(verdict, Reset):
             far = abs(stamp - before) > self._silent_s + _CLOCK_JUMP_S
-            lost = 0 if far else max(round(max(jump, self._state.lasting)), 0)
+            lost = 0 if far else max(round(max(jump, self._state.since_gap.lasting)), 0)
             # What looks like a loss may still turn out to have been a late push.
-            self._state = _State(unpaid=0.0 if far else max(jump, 0.0))
-            self.last = stamp
+            self._state.since_gap = _SinceGap(unpaid=0.0 if far else max(jump, 0.0))
+            self._state.last = stamp
             return Gap(before, stamp, Reset.CLOCK if far else verdict, lost)
         self._count(stamp, stamp, 1)
         return verdict
 
     def _judge_exact(self, jump: float) -> Reset | int | None:
-        state = self._state
+        state = self._state.since_gap
         if state.since_jump > 2 * self._rate_hz:
             state.unpaid = 0.0
         if jump >= _HALF:
@@ -227,25 +270,25 @@ class Ledger:
             return None
         if -jump <= state.unpaid + _HALF:
             # A stamp that is early by what another was late: pushes were late, nothing was lost.
-            self.jittery = True
-            self._measure_anew()  # what looked like losses was left out of the time, and was none
+            self._state.jittery = True
+            self._state.measured = _Measured()  # what looked like losses was left out of the time, and was none
             return None
         if jump > -1:
             return None
         return _DOUBLED if jump >= -2 else Reset.BACKWARDS
 
     def _judge_jittery(self, jump: float) -> Reset | int | None:
-        state = self._state
+        state = self._state.since_gap
         if jump >= _HOLE_S * self._rate_hz:
             return Reset.GAP
         if jump <= -_HOLE_S * self._rate_hz:
             return Reset.BACKWARDS
         state.shift += jump
-        state.lowest = min(state.lowest, state.shift)
+        state.lowest = state.shift if state.lowest is None else min(state.lowest, state.shift)
         state.looked += 1
         if state.looked >= _LASTING_S * self._rate_hz:
             lasting = 0.0 if state.lowest_before is None else state.lowest - state.lowest_before
-            state.lowest_before, state.lowest, state.looked = state.lowest, math.inf, 0
+            state.lowest_before, state.lowest, state.looked = state.lowest, None, 0
             if lasting > _SHIFT_S * self._rate_hz:
                 state.lasting = lasting
                 return Reset.GAP

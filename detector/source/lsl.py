@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pylsl
 
@@ -19,10 +18,12 @@ from detector.conditions import Kind
 from detector.config import Source
 from detector.errors import BadDataError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
+from detector.plain_state import Plain
 from detector.source.ledger import MAX_RATE_ERROR
 from detector.source.lsl_identity import Doubles, require_same_host, shown, why_new
 from detector.source.lsl_search import FORGET_S, LslSearch
 from detector.source.lsl_stream import MAX_BLOCK_S, Opening, Stream
+from detector.source.said import Obstacle, Opened
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +31,6 @@ _AMBIGUOUS_S = 3 * FORGET_S  # a restarted source is listed twice until the old 
 _RETRY_S = 2.0
 _REOPEN_AFTER_S = 10.0  # a stalled stream that still answers queries has a dead connection
 _GIVE_UP_S = 60.0  # ... and what the detector remembers of before is of no use any more
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A stream was found and fits; its samples follow. ``reason`` says what kind of session begins."""
-
-    description: Description
-    reason: Reset
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why nothing comes, with what came, what was expected and what to do."""
-
-    cause: Cause
-    text: str
 
 
 _KINDS = {Cause.WAITING: Kind.WAITING, Cause.REFUSED: Kind.REFUSED, Cause.LOST: Kind.LOST}
@@ -88,6 +73,16 @@ class LslSource:
     def rate_is_right(self) -> bool:
         """Whether the connected stream's rate has been measured and is the declared one."""
         return self._stream is not None and self._stream.rate_is_right
+
+    def get_state(self) -> Plain:
+        """Return what another connection to the same outlet can go on with."""
+        assert self._stream is not None
+        return self._stream.get_state()
+
+    def set_state(self, state: object) -> None:
+        """Go on with it; raises StateError where that cannot be."""
+        assert self._stream is not None
+        self._stream.set_state(state)
 
     @property
     def connected(self) -> Description | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pylsl
@@ -12,8 +12,9 @@ import pylsl
 from detector.background import Background
 from detector.conditions import Kind
 from detector.config import Source
-from detector.errors import BadDataError
+from detector.errors import BadDataError, StateError
 from detector.messages import MAX_RATE_HZ, Chunk, Description, FloatArray, Gap, Reset, TimeArray
+from detector.plain_state import Plain, plain, restored
 from detector.source.ledger import Ledger
 from detector.source.lsl_correction import MAX_LEAD_S, TimeCorrection
 from detector.source.lsl_describe import MAX_CHANNELS, describe, printable
@@ -25,6 +26,14 @@ _OPEN_TIMEOUT_S = 5.0
 _MAX_PULLS = 6
 _MAX_MOVE_S = 0.1  # a correction that begins anew so far from the last makes a step in the sample times
 _NUMERIC = (pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int8, pylsl.cf_int16, pylsl.cf_int32, pylsl.cf_int64)
+
+
+@dataclass
+class _State:
+    """What another connection to the same outlet can go on with."""
+
+    newest_s: float | None = None
+    applied_s: float | None = None  # the correction of the last chunk
 
 
 class Stream:
@@ -51,8 +60,9 @@ class Stream:
         self._ledger = Ledger(rate_hz, max_filled=int(config.max_gap_s * rate_hz))
         self._held: FloatArray | None = None
         self.newest_s: float | None = None
+        self._state = _State()
+        self._unseen_s = 0.0  # since the newest sample of a state that was set, until the first one that comes here
         self._replay = config.replay
-        self._applied_s: float | None = None  # the correction of the last chunk
         self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         self._arrived_at = time.monotonic()
         self._correction = TimeCorrection(self._inlet, replay=config.replay)
@@ -60,6 +70,25 @@ class Stream:
     def close(self) -> None:
         """Stop measuring the clock; the connection ends with the object."""
         self._correction.stop()
+
+    def get_state(self) -> Plain:
+        """Return what is known of the stream's stamps, as plain values."""
+        return {"stamps": plain(self._state), "ledger": self._ledger.get_state()}
+
+    def set_state(self, state: object) -> None:
+        """Go on where another connection to the same outlet was: the next samples come behind a gap.
+
+        Raises
+        ------
+        StateError
+            When it is no such state; then nothing is changed.
+        """
+        if not isinstance(state, dict) or set(state) != {"stamps", "ledger"}:
+            raise StateError("stream: expected the states of its stamps and its ledger")
+        stamps = restored(_State(), state["stamps"])
+        self._ledger.set_state(state["ledger"])
+        self._state = stamps
+        self._unseen_s = 0.0 if stamps.newest_s is None else max(pylsl.local_clock() - stamps.newest_s, 0.0)
 
     def silent_s(self) -> float:
         """Seconds since the last sample came, on the monotonic clock."""
@@ -73,7 +102,7 @@ class Stream:
     @property
     def correction_s(self) -> float:
         """What was added to the stamps of the last chunk, s; NaN before any."""
-        return math.nan if self._applied_s is None else self._applied_s
+        return math.nan if self._state.applied_s is None else self._state.applied_s
 
     @property
     def wrong_rate_hz(self) -> float | None:
@@ -109,9 +138,10 @@ class Stream:
                 raise
             if len(stamps) == 0:
                 return messages
-            came = self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), self.silent_s())
+            silent_s = self.silent_s() + self._unseen_s
+            came = self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), silent_s)
             if came:  # samples that are thrown away, as stamps that stand still make them, are as good as none
-                self._arrived_at = time.monotonic()
+                self._arrived_at, self._unseen_s = time.monotonic(), 0.0
             messages += came
             if len(stamps) < wanted:
                 break
@@ -134,12 +164,13 @@ class Stream:
                 self._correction.clock_jumped()
                 correction_s = self._correction.value(newest, arrived_s)
             times = times + correction_s
-            moved_s = 0.0 if self._applied_s is None else abs(correction_s - self._applied_s)
-            self._applied_s = correction_s
+            state = self._state
+            moved_s = 0.0 if state.applied_s is None else abs(correction_s - state.applied_s)
+            state.applied_s = correction_s
             if moved_s > _MAX_MOVE_S:
                 gap = replace(gap or Gap(math.nan, math.nan, Reset.CLOCK), reason=Reset.CLOCK)
             if gap is not None:
-                before_s = self.newest_s if self.newest_s is not None else float(times[0])
+                before_s = state.newest_s if state.newest_s is not None else float(times[0])
                 messages.append(replace(gap, start_s=before_s, end_s=float(times[0])))
             elif segment.filled and self._held is not None:
                 before = times[0] - np.arange(segment.filled, 0, -1) / self.description.rate_hz
@@ -147,7 +178,7 @@ class Stream:
                 times = np.concatenate([before, times])
             messages.append(Chunk(part, times, missing=0 if gap is not None else segment.filled))
             self._held = part[-1].copy()
-            self.newest_s = float(times[-1])
+            state.newest_s = self.newest_s = float(times[-1])
         return messages
 
 

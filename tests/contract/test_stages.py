@@ -1,16 +1,18 @@
-"""What every stage promises: the cut of its input changes nothing, and reset or a gap makes it as new."""
+"""Each stage: the cut of its input changes nothing, reset or a gap makes it as new, another goes on with its state."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pytest
 
+from detector.checkpoint import Checkpoint, decoded
 from detector.conditioning.bands import Bands, BandsConfig
 from detector.conditioning.filters import Filters, FiltersConfig
 from detector.conditioning.framer import Framer, FramerConfig
@@ -19,6 +21,7 @@ from detector.conditioning.quality import Quality, QualityConfig
 from detector.conditioning.resampler import Resampler, ResamplerConfig
 from detector.conditioning.rhythm import RhythmConfig
 from detector.decision import Decision, DecisionConfig
+from detector.errors import CheckpointError, StateError
 from detector.messages import Chunk, Event, Features, Frame, Gap, Probability, Reset, SessionReset, Status
 from detector.network.bundle import Bundle
 from detector.network.keras_lstm import KerasLstm
@@ -51,12 +54,16 @@ class Case:
         ``"chunks"`` (one at a time), ``"list"`` (of messages) or ``"each"`` (one message at a time, of any number).
     gaps
         Whether it takes a `Gap`.
+    goes_on
+        What another one goes on with: ``"all"`` that was remembered, ``"rest"`` where it begins anew with the samples,
+        or nothing.
     """
 
     make: Callable[[Bundle], Stage]
     signal: Callable[[], Any]
     takes: str
     gaps: bool = False
+    goes_on: Literal["all", "rest", ""] = ""
 
 
 def _chunk() -> Chunk:
@@ -112,19 +119,23 @@ STAGES: dict[str, Case] = {
     "resampler-512": Case(lambda _: Resampler(ResamplerConfig(512.0, 256.0)), _finite, "chunks"),
     "resampler-same": Case(lambda _: Resampler(ResamplerConfig(256.0, 256.0)), _finite, "chunks"),
     "framer": Case(lambda _: Framer(FramerConfig(512, 128)), _finite, "chunks"),
-    "bands": Case(lambda _: Bands(_BANDS), _frames, "list"),
+    "bands": Case(lambda _: Bands(_BANDS), _frames, "list", goes_on="all"),
     "bands-rhythm": Case(
         lambda _: Bands(replace(_BANDS, power_samples=256, rhythm=RhythmConfig((1.0, 12.0), (1.5, 10.0)))),
         _frames,
         "list",
+        goes_on="all",
     ),
-    "keras-lstm": Case(KerasLstm, _features, "list"),
-    "decision": Case(lambda _: Decision(_DECISION), _probabilities, "each", gaps=True),
-    "conditioning": Case(lambda b: Conditioning(b.card, describe(CHB)), _chunk, "chunks", gaps=True),
-    "conditioning-500": Case(lambda b: Conditioning(b.card, describe(CHB, 500.0)), _chunk, "chunks", gaps=True),
-    "pipeline": Case(_pipeline, _seizure, "chunks", gaps=True),
+    "keras-lstm": Case(KerasLstm, _features, "list", goes_on="all"),
+    "decision": Case(lambda _: Decision(_DECISION), _probabilities, "each", gaps=True, goes_on="all"),
+    "conditioning": Case(lambda b: Conditioning(b.card, describe(CHB)), _chunk, "chunks", gaps=True, goes_on="rest"),
+    "conditioning-500": Case(
+        lambda b: Conditioning(b.card, describe(CHB, 500.0)), _chunk, "chunks", gaps=True, goes_on="rest"
+    ),
+    "pipeline": Case(_pipeline, _seizure, "chunks", gaps=True, goes_on="rest"),
 }
 cases = pytest.mark.parametrize("name", STAGES)
+going_on = pytest.mark.parametrize("name", [name for name, case in STAGES.items() if case.goes_on])
 
 
 @pytest.fixture(scope="module")
@@ -237,3 +248,118 @@ def test_nothing_in_gives_nothing_out(bundle: Bundle, name: str) -> None:
     out = stage.process(Chunk(signal.samples[:0], signal.timestamps[:0]) if isinstance(signal, Chunk) else [])
     assert len(out.samples if isinstance(out, Chunk) else list(out)) == 0
     assert_same(feed(case, stage, signal, 64), feed(case, case.make(bundle), signal, 64))
+
+
+def through_a_file(state: Any) -> Any:
+    return decoded(Checkpoint({}, 0.0, "", 0, {}, {"state": state}).encoded()).pipeline["state"]
+
+
+def fed(case: Case, bundle: Bundle, signal: Any) -> tuple[Any, list[list[float]]]:
+    stage = case.make(bundle)
+    return stage, feed(case, stage, signal, 64)
+
+
+def split(case: Case, signal: Any, at: float) -> tuple[Any, Any]:
+    if isinstance(signal, Chunk):
+        first, rest = cut(signal, [int(at * len(signal.samples)), len(signal.samples)])
+        return first, rest
+    return signal[: int(at * len(signal))], signal[int(at * len(signal)) :]
+
+
+@pytest.mark.parametrize("name", [name for name, case in STAGES.items() if case.goes_on == "all"])
+@pytest.mark.parametrize("at", [0.01, 0.1, 0.35, 0.5, 0.77, 0.99])
+def test_another_one_goes_on_with_its_state_to_the_last_bit(bundle: Bundle, name: str, at: float) -> None:
+    case = STAGES[name]
+    first, rest = split(case, case.signal(), at)
+    stage, _ = fed(case, bundle, first)
+    another: Any = case.make(bundle)
+    another.set_state(through_a_file(stage.get_state()))
+    expected = feed(case, stage, rest, 64)
+    assert len(expected) > 0
+    assert repr(feed(case, another, rest, 64)) == repr(expected)
+    assert repr(feed(case, case.make(bundle), rest, 64)) != repr(expected), "there was nothing to remember"
+
+
+@pytest.mark.parametrize("name", [name for name, case in STAGES.items() if case.goes_on == "rest"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_new_one_and_a_used_one_go_on_alike(bundle: Bundle, name: str, size: int) -> None:
+    """Whatever waits in a used one for its next sample is not of the session that goes on."""
+    case = STAGES[name]
+    first, rest = split(case, case.signal(), 0.513)
+    used, _ = fed(case, bundle, first)
+    state = through_a_file(used.get_state())
+    another: Any = case.make(bundle)
+    another.set_state(state)
+    found = feed(case, another, rest, size)
+    used.set_state(used.get_state())
+    assert repr(found) == repr(feed(case, used, rest, size))
+    assert len(found) > 2
+    assert repr(found) != repr(feed(case, case.make(bundle), rest, size)), "there was nothing to remember"
+
+
+@going_on
+def test_what_a_stage_does_next_does_not_change_a_state_that_was_taken(bundle: Bundle, name: str) -> None:
+    case = STAGES[name]
+    first, rest = split(case, case.signal(), 0.5)
+    stage, _ = fed(case, bundle, first)
+    state = stage.get_state()
+    before = through_a_file(state)
+    feed(case, stage, rest, 64)
+    assert through_a_file(state) == before
+    assert through_a_file(stage.get_state()) != before
+
+
+def leaves(state: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and the key of every number."""
+    for key, value in state.items() if isinstance(state, dict) else enumerate(state):
+        if isinstance(value, dict | list):
+            yield from leaves(value)
+        elif isinstance(value, float | int) and not isinstance(value, bool):
+            yield state, key
+
+
+@going_on
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, "1", {}])
+def test_a_state_with_a_wrong_value_anywhere_is_refused(bundle: Bundle, name: str, wrong: Any) -> None:
+    case = STAGES[name]
+    stage, _ = fed(case, bundle, split(case, case.signal(), 0.5)[0])
+    kept = through_a_file(stage.get_state())
+    places = list(leaves(kept))
+    assert places
+    another: Any = case.make(bundle)
+    for i in range(0, len(places), max(len(places) // 25, 1)):
+        spoilt = copy.deepcopy(kept)
+        container, key = list(leaves(spoilt))[i]
+        container[key] = wrong
+        if isinstance(wrong, float):
+            with pytest.raises(CheckpointError, match="not finite"):
+                through_a_file(spoilt)
+        with pytest.raises(StateError):
+            another.set_state(spoilt)
+    signal = case.signal()
+    assert_same(feed(case, another, signal, 64), feed(case, case.make(bundle), signal, 64))
+
+
+@going_on
+def test_a_state_with_another_field_or_shape_is_refused(bundle: Bundle, name: str) -> None:
+    case = STAGES[name]
+    stage, _ = fed(case, bundle, split(case, case.signal(), 0.5)[0])
+    state = through_a_file(stage.get_state())
+    another: Any = case.make(bundle)
+    for spoilt in _reshaped(state):
+        with pytest.raises(StateError):
+            another.set_state(spoilt)
+
+
+def _reshaped(state: Any) -> Iterator[Any]:
+    yield None
+    yield []
+    yield {}
+    if isinstance(state, list):
+        yield state[:-1]
+        yield [*state, state[0]]
+        yield [[row[:-1] for row in state[0]], *state[1:]]
+        return
+    yield state | {"unknown": 1}
+    for name in state:
+        yield {key: value for key, value in state.items() if key != name}

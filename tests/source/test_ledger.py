@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.errors import StateError
 from detector.messages import Reset, TimeArray
 from detector.source.ledger import Ledger, Segment
 
@@ -276,3 +281,54 @@ def test_a_rate_that_is_off_by_less_than_two_percent_is_right(factor: float) -> 
     _, ledger = _run(1000 + np.arange(60 * 256) / (RATE * factor))
     assert ledger.rate_is_right
     assert ledger.wrong_rate_hz is None
+
+
+def _through_a_file(ledger: Ledger) -> Any:
+    return json.loads(json.dumps(ledger.get_state(), allow_nan=False))
+
+
+LOSSES = {
+    "exact": np.delete(STAMPS, [*range(700, 703), *range(2500, 2600), *range(9000, 9001)]),
+    "late": np.delete(LATE, range(7000, 7060)),
+    "bad": np.where(np.arange(len(STAMPS)) % 700 < 5, np.nan, STAMPS),
+    "doubled": np.repeat(STAMPS, np.where(np.arange(len(STAMPS)) % 900 == 0, 2, 1)),
+}
+
+
+@pytest.mark.parametrize("at", [1, 33, 701, 2499, 2551, 7010, 9001, 15000])
+@pytest.mark.parametrize("name", LOSSES)
+def test_another_ledger_goes_on_with_its_state_to_the_last_bit(name: str, at: int) -> None:
+    stamps = LOSSES[name]
+    _, ledger = _run(stamps[:at])
+    another = Ledger(RATE, max_filled=3)
+    another.set_state(_through_a_file(ledger))
+
+    def rest(of: Ledger) -> list[Segment]:
+        return [s for i in range(at, len(stamps), 32) for s in of.process(stamps[i : i + 32], 1000 + i / RATE, 0.1)]
+
+    assert repr(rest(another)) == repr(rest(ledger))
+    assert _through_a_file(another) == _through_a_file(ledger)
+    assert _through_a_file(another) != _through_a_file(Ledger(RATE, max_filled=3))
+
+
+@pytest.mark.parametrize("stamps", [STAMPS, LATE])
+def test_behind_a_hole_the_rate_is_still_known_and_the_hole_is_a_gap(stamps: TimeArray) -> None:
+    _, ledger = _run(stamps[: 20 * 256])
+    another = Ledger(RATE, max_filled=3)
+    another.set_state(_through_a_file(ledger))
+    assert another.rate_is_right
+    behind = stamps[27 * 256 : 28 * 256]
+    segment = another.process(behind, float(behind[-1]), 7.5)[0]
+    assert segment.gap is not None
+    assert (segment.gap.reason, segment.gap.end_s) == (Reset.GAP, behind[0])
+    assert segment.gap.missing == pytest.approx(7 * 256, abs=6)
+    assert another.rate_is_right
+
+
+@pytest.mark.parametrize("wrong", [{}, {"last": math.nan}, {"jittery": 1}, {"measured": {}}, {"more": 1}])
+def test_a_state_of_something_else_is_refused_and_changes_nothing(wrong: dict[str, Any]) -> None:
+    _, ledger = _run(STAMPS[:5000])
+    before = _through_a_file(ledger)
+    with pytest.raises(StateError):
+        ledger.set_state(before | wrong if wrong else {})
+    assert _through_a_file(ledger) == before

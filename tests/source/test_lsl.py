@@ -19,8 +19,9 @@ import pytest
 from detector.config import Source, make_config
 from detector.errors import BadDataError, ConfigError
 from detector.messages import Cause, Chunk, Description, Gap, Reset
-from detector.source.lsl import LslSource, Opened, Polled
+from detector.source.lsl import LslSource, Polled
 from detector.source.lsl_identity import why_new
+from detector.source.said import Opened
 from tests.live import amplifier, synthetic_amplifier
 
 RATE = 256.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -10,6 +11,7 @@ import pylsl
 import pytest
 
 from detector.config import make_config
+from detector.errors import StateError
 from detector.messages import Chunk, Gap, Reset
 from detector.source.lsl_stream import MAX_BLOCK_S, Stream
 
@@ -156,3 +158,67 @@ def test_a_stream_that_cannot_be_opened_leaves_no_thread(monkeypatch: pytest.Mon
     with pytest.raises(TimeoutError):
         _stream(monkeypatch, [])
     assert set(threading.enumerate()) <= before
+
+
+def _interrupted(
+    monkeypatch: pytest.MonkeyPatch, seen_s: int, hole_s: float
+) -> tuple[Stream, Inlet, dict[str, float], float]:
+    """Return a connection with the state of another one to the same outlet, the clock, and that one's newest stamp."""
+    clock = {"now_s": 1000.0}
+    monkeypatch.setattr("detector.source.lsl_stream.pylsl.local_clock", lambda: clock["now_s"])
+    stream, inlet = _stream(monkeypatch, [])
+    for second in range(seen_s):
+        clock["now_s"] = 1001.0 + second
+        inlet.chunks.append(_stamps(256))
+        stream.pull(256)
+    another, inlet = _stream(monkeypatch, [])
+    newest_s = clock["now_s"] - 1 / RATE
+    clock["now_s"] += hole_s
+    another.set_state(json.loads(json.dumps(stream.get_state())))
+    stream.close()
+    return another, inlet, clock, newest_s
+
+
+@pytest.mark.parametrize("hole_s", [2.0, 25.0])
+def test_another_connection_to_the_same_outlet_knows_its_rate_and_what_was_not_seen(
+    monkeypatch: pytest.MonkeyPatch, hole_s: float
+) -> None:
+    stream, inlet, clock, newest_s = _interrupted(monkeypatch, 12, hole_s)
+    assert stream.newest_s is None, "nothing has come here yet"
+    assert stream.silent_s() < 1.0
+    assert stream.rate_is_right
+    clock["now_s"] += 0.25
+    inlet.chunks.append(_stamps(64))
+    gap, chunk = stream.pull(64)
+    assert isinstance(gap, Gap)
+    assert (gap.reason, gap.missing) == (Reset.GAP, round(hole_s * RATE))
+    assert (gap.start_s, gap.end_s) == pytest.approx((newest_s, newest_s + hole_s + 1 / RATE))
+    assert isinstance(chunk, Chunk)
+    assert stream.newest_s == pytest.approx(newest_s + hole_s + 0.25)
+    # The hole is over: the next stamps may not jump as far.
+    clock["now_s"] += 20.0
+    inlet.chunks.append(_stamps(64))
+    gap, _ = stream.pull(64)
+    assert isinstance(gap, Gap)
+    assert gap.reason is Reset.CLOCK
+    stream.close()
+
+
+def test_another_connection_whose_clock_is_another_one_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, inlet, *_ = _interrupted(monkeypatch, 3, 2.0)
+    stream._correction._measured = -0.5
+    inlet.chunks.append(_stamps(64))
+    gap = stream.pull(64)[0]
+    assert isinstance(gap, Gap)
+    assert gap.reason is Reset.CLOCK
+    stream.close()
+
+
+def test_a_state_of_something_else_is_refused_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, *_ = _interrupted(monkeypatch, 3, 2.0)
+    before = stream.get_state()
+    for wrong in (None, {}, before | {"ledger": {}}, before | {"stamps": {"newest_s": 1.0}}, before | {"more": 1}):
+        with pytest.raises(StateError):
+            stream.set_state(wrong)
+        assert stream.get_state() == before
+    stream.close()
