@@ -141,9 +141,12 @@ def lay_out_dependencies() -> None:
     for path in PACKAGES.iterdir():
         if not path.name.startswith(("seizure_detector", "_editable")):
             (DEPENDENCIES / path.name).symlink_to(path)
+    # Debian's own setuptools in it would hide the one there, and is older than what is asked for.
     PYTHON.write_text(
         '#!/bin/sh\n/usr/bin/python3 "$@" || exit\n[ "$1 $2" != "-m venv" ] || '
-        f'for folder in "$3"/lib/python3*/site-packages; do echo {DEPENDENCIES} > "$folder/dependencies.pth"; done\n'
+        'for folder in "$3"/lib/python3*/site-packages; do\n'
+        'rm -rf "$folder"/setuptools* "$folder"/pkg_resources "$folder"/_distutils_hack "$folder"/distutils-*.pth\n'
+        f'echo {DEPENDENCIES} > "$folder/dependencies.pth"; done\n'
     )
     PYTHON.chmod(0o755)
 
