@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.02
 
@@ -35,9 +36,9 @@ def program(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def amplifier(script: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python script as a source in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-c", script])
+def amplifier(script: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python script as a source in a process of its own; ``options`` are those of `subprocess.Popen`."""
+    process = subprocess.Popen([sys.executable, "-c", script], **options)
     try:
         yield process
     finally:
