@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -23,10 +24,14 @@ def until(condition: Callable[[], object], within_s: float, what: str) -> float:
 
 
 @contextmanager
-def program(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of the program in a process of its own, its log in a file, and end it."""
+def program(*arguments: str, log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of the program in a process of its own, its log in a file, and end it.
+
+    ``variables`` are of its environment, beside our own.
+    """
+    command = [sys.executable, "-m", "detector", *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "detector", *arguments], stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **variables})
     try:
         yield process
     finally:

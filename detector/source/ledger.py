@@ -7,6 +7,9 @@ source must be told apart:
 * *jittery*: samples are stamped when they are pushed, so a late push looks like a loss until the next push makes up for
   it. The first time that a jump is made up for, the source counts as jittery; from then on only a shift that lasts
   a second, or a hole of half a second, is a loss.
+
+No push is late by a whole number of periods and the next one early by one: samples that jump so are those of an exact
+source in the wrong order. They are thrown away until a second of them has come in order.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ _BEHIND_S = 1.0  # a count of samples that falls so far behind their arrival is 
 RATE_SPAN_S = 8.0  # how long a rate is measured
 MAX_RATE_ERROR = 0.02
 _WRONG_S = 16.0  # a rate that is off for so long is off because of the source, and not because of a late push
+_WHOLE = 1e-3  # of a sample period: jumps of a sample counter are whole to the precision of their stamps
+_IN_ORDER_S = 1.0
 _LATEST_S = 1e12  # past any clock that counts from a boot or from 1970
 
 
@@ -63,9 +68,11 @@ class _State:
     lowest_before: float | None = None
     looked: int = 0
     lasting: float = 0.0
+    awaited: int = 0  # samples that must come in order before they are trusted again
+    thrown: int = 0  # since they came in the wrong order
 
 
-_DOUBLED = -1
+_THROWN = -1
 
 
 class Ledger:
@@ -84,7 +91,7 @@ class Ledger:
         self.jittery = False
         self.bad_stamps = 0
         self.last_was_bad = False
-        self.doubled = 0
+        self.thrown = 0  # samples that came twice or in the wrong order
         self.last: float | None = None
         self._state = _State()
         self._silent_s = math.inf
@@ -116,7 +123,7 @@ class Ledger:
         return self.effective_rate_hz if self._covered_s - self._right_s > _WRONG_S else None
 
     def process(self, stamps: TimeArray, arrived_s: float, silent_s: float = math.inf) -> list[Segment]:
-        """Return the segments of a chunk; samples that came twice are in none of them.
+        """Return the segments of a chunk; samples that came twice or in the wrong order are in none of them.
 
         Parameters
         ----------
@@ -132,7 +139,7 @@ class Ledger:
             return []
         stamps = self._sound(stamps, arrived_s)
         self._silent_s = silent_s
-        if not self.jittery and self._is_plain(stamps):
+        if not self.jittery and not self._state.awaited and self._is_plain(stamps):
             self._count(float(stamps[0]), float(stamps[-1]), len(stamps))
             return [Segment(0, len(stamps), stamps)]
         segments: list[Segment] = []
@@ -145,8 +152,8 @@ class Ledger:
                 segments.append(Segment(start, index, stamps[start:index], filled, gap))
                 filled, gap = 0, None
             start = index
-            if verdict is _DOUBLED:
-                self.doubled += 1
+            if verdict is _THROWN:
+                self.thrown += 1
                 start += 1
             elif isinstance(verdict, Gap):
                 filled, gap = 0, verdict
@@ -196,14 +203,16 @@ class Ledger:
                 self._right_s = self._covered_s
 
     def _judge(self, stamp: float) -> Gap | int | None:
-        """Return how many samples to hold before this one, a gap, `_DOUBLED`, or ``None`` where nothing is missing."""
+        """Return how many samples to hold before this one, a gap, `_THROWN`, or ``None`` where nothing is missing."""
         before = self.last
         if before is None:
             self._count(stamp, stamp, 1)
             return None
         jump = (stamp - before) * self._rate_hz - 1
+        if self._state.awaited:
+            return self._await_order(before, stamp, jump)
         verdict = self._judge_jittery(jump) if self.jittery else self._judge_exact(jump)
-        if verdict is _DOUBLED:
+        if verdict is _THROWN:
             return verdict
         if isinstance(verdict, Reset):
             far = abs(stamp - before) > self._silent_s + _CLOCK_JUMP_S
@@ -225,6 +234,9 @@ class Ledger:
             return round(jump) if round(jump) <= self._max_filled else Reset.GAP
         if jump > -_HALF:
             return None
+        if -jump <= state.unpaid + _HALF and jump < -1 and _is_whole(jump) and _is_whole(state.unpaid):
+            self._state = _State(awaited=round(_IN_ORDER_S * self._rate_hz))
+            return _THROWN
         if -jump <= state.unpaid + _HALF:
             # A stamp that is early by what another was late: pushes were late, nothing was lost.
             self.jittery = True
@@ -232,7 +244,17 @@ class Ledger:
             return None
         if jump > -1:
             return None
-        return _DOUBLED if jump >= -2 else Reset.BACKWARDS
+        return _THROWN if jump >= -2 else Reset.BACKWARDS
+
+    def _await_order(self, before: float, stamp: float, jump: float) -> Gap | int:
+        state = self._state
+        state.awaited = state.awaited - 1 if abs(jump) < _HALF else round(_IN_ORDER_S * self._rate_hz)
+        state.thrown += 1
+        self.last = stamp
+        if state.awaited:
+            return _THROWN
+        self._state = _State()
+        return Gap(before, stamp, Reset.BACKWARDS, state.thrown)
 
     def _judge_jittery(self, jump: float) -> Reset | int | None:
         state = self._state
@@ -250,3 +272,7 @@ class Ledger:
                 state.lasting = lasting
                 return Reset.GAP
         return None
+
+
+def _is_whole(jump: float) -> bool:
+    return abs(jump - round(jump)) < _WHOLE

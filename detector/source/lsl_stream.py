@@ -41,6 +41,8 @@ class Stream:
         _require_eeg(info, config)
         self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=False, processing_flags=0)
         self.uid = info.uid()
+        # First, for a peer that is none ends this at once, where liblsl asks it for its metadata 10,000 times a second.
+        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         full = self._inlet.info(timeout=_OPEN_TIMEOUT_S)
         _require_eeg(full, config)  # what was announced may be another story
         self.description = _with_unit(describe(full), config.unit)
@@ -52,7 +54,6 @@ class Stream:
         self.newest_s: float | None = None
         self._replay = config.replay
         self._applied_s: float | None = None  # the correction of the last chunk
-        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         self._arrived_at = time.monotonic()
         self._correction = TimeCorrection(self._inlet, replay=config.replay)
 

@@ -47,7 +47,7 @@ def play(outlet: Outlet, electrodes: str, corruption: Corruption | None, wait: b
         numbers = np.arange(done, done + BLOCK)
         due_s = start_s + (done + BLOCK) / true_hz
         time.sleep(max(due_s - pylsl.local_clock(), 0))
-        stamps = start_s + numbers / true_hz * (1 + outlet.drift)
+        stamps = start_s + outlet.ahead_s + numbers / true_hz * (1 + outlet.drift)
         while words:
             word = words.pop(0)
             began = done if word == "corrupt" else None

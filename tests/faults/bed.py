@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import signal
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from tests.faults.amplifier import Amplifier, running
 from tests.faults.corruption import Corruption
 from tests.faults.oracle import Measured, Stretch, judge, measure
 from tests.faults.outlet import ELECTRODES, Outlet
-from tests.faults.recording import Outlets, Recorder, Recording, outlets_of
+from tests.faults.recording import Marker, Recorder, Recording, outlets_of
 from tests.live import program, until
 
 # Limits of the design, on a machine that has other things to do. A lost signal is known after ``stall_s`` of 2 s and a
@@ -35,8 +37,8 @@ CONNECT_S = 6.0
 WATCHED_S = CONNECT_S + RATE_S + 4.0
 WARM_UP_S = 2.0
 SIGNAL_S = 120.0
+SEED = int(os.environ.get("FAULTS_SEED", "0"))
 _SETTLE_S = 0.5
-_RELOAD_S = 20.0
 _START_S = 120.0  # TensorFlow, several at once on two cores
 
 
@@ -71,25 +73,32 @@ class Bed:
         For its configuration, its log and its state.
     signals
         What its amplifiers carry.
+    variables
+        Of the daemon's environment, beside our own.
     """
 
-    def __init__(self, name: str, folder: Path, signals: Signals) -> None:
+    def __init__(self, name: str, folder: Path, signals: Signals, **variables: str) -> None:
         self.name, self._signals = name, signals
         self.reference: Callable[[], dict[int, float]] = dict  # what a healthy amplifier gives, by the half second
         self.rng = np.random.default_rng()  # seeded for each test
-        self._number = 0
-        self.source_id = f"{name}-none"
+        self.source_id = f"{name}-amplifier"
         self._path, self._log = folder / f"{name}.toml", folder / f"{name}.log"
-        self._write({})
+        self._source: dict[str, object] = {}
+        self._write()
         self._stack = ExitStack()
-        self._process = self._stack.enter_context(program("run", "--config", str(self._path), log=self._log))
-        self._outlets: Outlets = {}
+        self._process = self._stack.enter_context(
+            program("run", "--config", str(self._path), log=self._log, **variables)
+        )
         self._recorder: Recorder | None = None
         self._stretches: list[Stretch] = []
+        self._log_from = 0
 
     def started(self) -> None:
-        """Wait until the daemon publishes."""
-        self._outlets = outlets_of(self.name, {}, _START_S)
+        """Wait until the daemon publishes, and record from there on."""
+        self._recorder = Recorder(outlets_of(self.name, _START_S), psutil.Process(self._process.pid))
+        self.until(lambda: self.recording.samples, 5, "a status")
+        self._hear_what_stood()
+        self.watch()
 
     def close(self) -> None:
         """End the daemon."""
@@ -106,18 +115,15 @@ class Bed:
     # What is so.
 
     def watch(self, **source: object) -> None:
-        """Begin: watch another source than before, by default by a source_id that nobody had yet."""
-        if self._recorder is not None:
-            self._recorder.stop()
-        self._stretches, self._log_from = [], self._log.stat().st_size
-        self.source_id, self._number = self.next_source_id, self._number + 1
-        self._write(source)
-        self._process.send_signal(signal.SIGHUP)
-        # Another source is another description of the outlets, which are opened anew for it.
-        self._outlets = outlets_of(self.name, self._outlets, _RELOAD_S)
-        self._recorder = Recorder(self._outlets, psutil.Process(self._process.pid))
-        self._declare(watchable=False, within_s=0.0)
-        self.until(lambda: self.recording.samples, 5, "a status")
+        """Begin a test, with other keys in ``[source]`` than its source_id where they are given."""
+        self._stretches = []
+        self._log_from = self._log.stat().st_size
+        self._declare(watchable=False)
+        if source != self._source:
+            self._source = source
+            self._write()
+            self._process.send_signal(signal.SIGHUP)
+            self.until_marker("session-reset/reload", 15)
 
     def watched(self, within_s: float = WATCHED_S, not_before_s: float = RATE_S) -> float:
         """Say that it can be watched from now on, wait until it is, and return how long that took.
@@ -141,7 +147,7 @@ class Bed:
         """Say that what is there cannot be watched, and wait until this is said with the reason."""
         self.unwatchable("refused", within_s=within_s)
         self.said_unwatchable()
-        self.until(lambda: reason in self.log, 1, f"the reason {reason!r}; the log is {self.log}")
+        self.until(lambda: reason in self.log, 3, f"the reason {reason!r}; the log is {self.log}")
 
     def recovers(self) -> None:
         """Give a healthy amplifier instead, which must be found."""
@@ -164,6 +170,13 @@ class Bed:
             s = self._stretches[-1]
             self._stretches[-1] = Stretch(s.start_s, now_s, s.watchable, s.within_s, s.causes, s.not_before_s)
 
+    def _hear_what_stood(self) -> None:
+        """Take the state that was said before the recording began from the log; since then only a status tells it."""
+        recording, first = self.recording, self.recording.samples[0]
+        said = re.findall(r"not-monitoring/\w+", self._log.read_text(errors="replace"))
+        if said and not any(m.state for m in recording.markers):
+            recording.markers.insert(0, Marker(first.arrived_s, 0.0, said[-1]))
+
     # What is seen.
 
     @property
@@ -175,11 +188,6 @@ class Bed:
         """Look on for so long; what is so, stays so."""
         began_s = self.recording.samples[-1].arrived_s
         self.until(lambda: self.recording.samples[-1].arrived_s > began_s + seconds, seconds + 3, "it goes on")
-
-    @property
-    def next_source_id(self) -> str:
-        """What the next `watch` will look for."""
-        return f"{self.name}-{self._number + 1}"
 
     @property
     def cause(self) -> str:
@@ -212,8 +220,8 @@ class Bed:
         return {round((s.stamp_s - start_s) * 2): s.probability for s in said}
 
     def conditions(self, kind: str) -> list[dict[str, Any]]:
-        """Return what was said of a technical condition since `watch`, in order."""
-        payloads = [detail.payload for detail in self.recording.details]
+        """Return what was said of a technical condition since what is so was said last, in order."""
+        payloads = [detail.payload for detail in self.now.details]
         return [p for p in payloads if p["kind"] == "condition" and p["condition"] == kind]
 
     def seizures(self) -> list[tuple[str, str]]:
@@ -235,6 +243,7 @@ class Bed:
 
     # What is done.
 
+    @contextmanager
     def amplifier(
         self,
         corruption: Corruption | None = None,
@@ -243,14 +252,19 @@ class Bed:
         session: str = "",
         seizures: tuple[tuple[float, float], ...] = (),
         **outlet: Any,
-    ) -> AbstractContextManager[Amplifier]:
+    ) -> Iterator[Amplifier]:
         """Run an amplifier with the source_id that is watched, unless another one is given."""
         made = Outlet(**{"source_id": self.source_id, **outlet})
-        rate_hz = made.true_rate_hz or made.rate_hz or 256.0
-        return running(made, self._signals.file(rate_hz, seizures), corruption, wait=wait, session=session)
+        signal_file = self._signals.file(made.true_rate_hz or made.rate_hz or 256.0, seizures)
+        with running(made, signal_file, corruption, wait=wait, session=session) as amplifier:
+            try:
+                yield amplifier
+            finally:
+                if self._stretches[-1].watchable:
+                    self.unsure()
 
-    def _write(self, source: dict[str, object]) -> None:
-        keys = {"source_id": self.source_id, **source}
+    def _write(self) -> None:
+        keys = {"source_id": self.source_id, **self._source}
         lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
         self._path.write_text(
             f'[bed]\nname = "{self.name}"\n[source]\n'
@@ -265,20 +279,29 @@ class Bed:
         self.until(lambda: self.now.samples and self.now.samples[-1].state is State.NOT_MONITORING, 10, "nothing")
         settled_s = pylsl.local_clock() + _SETTLE_S
         self.until(lambda: self.recording.samples[-1].arrived_s > settled_s, 5, "a status")
+        # A condition that stands is not raised again: the next test would not hear of it.
+        self.until(lambda: self._standing() <= {"lost", "waiting"}, 15, "the conditions are cleared")
 
-    def verdict(self, neighbour: Recording) -> tuple[list[str], Measured]:
+    def _standing(self) -> set[str]:
+        standing: set[str] = set()
+        for payload in (detail.payload for detail in self.recording.details if detail.payload["kind"] == "condition"):
+            (standing.discard if payload["cleared"] is not None else standing.add)(payload["condition"])
+        return standing
+
+    def verdict(self, neighbour: Recording | None = None) -> tuple[list[str], Measured]:
         """Return what was wrong since `watch`, by the oracle, and what was measured."""
         now_s = pylsl.local_clock()
         self._end_stretch(now_s)
         began_s = self._stretches[0].start_s
         recording = self.recording.between(began_s, now_s)
-        return judge(recording, self._stretches, neighbour.between(began_s, now_s)), measure(recording, self._stretches)
+        beside = None if neighbour is None else neighbour.between(began_s, now_s)
+        return judge(recording, self._stretches, beside), measure(recording, self._stretches)
 
 
 @contextmanager
-def bed_beside(name: str, folder: Path, signals: Signals) -> Iterator[Bed]:
-    """Run a bed."""
-    bed = Bed(name, folder, signals)
+def running_bed(name: str, folder: Path, signals: Signals, **variables: str) -> Iterator[Bed]:
+    """Run a bed; the parameters are those of `Bed`."""
+    bed = Bed(name, folder, signals, **variables)
     try:
         yield bed
     finally:

@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 
 from tests.faults.amplifier import Amplifier
-from tests.faults.bed import Bed, Signals, bed_beside
+from tests.faults.bed import SEED, Bed, Signals, running_bed
 
 BEDS = 8
 _FREE_S = 600.0
-SEED = int(os.environ.get("FAULTS_SEED", "0"))
 RESULTS = os.environ.get("FAULTS_RESULTS", "")  # where each test's figures are appended, a line of JSON each
 
 
@@ -43,9 +42,7 @@ class Beds:
         signals = Signals(folder, SEED)
         n = min(BEDS, len(tests))
         try:
-            beds = [
-                self._stack.enter_context(bed_beside(f"bed{k}", folder, signals)) for k in range(n + 1)
-            ]
+            beds = [self._stack.enter_context(running_bed(f"bed{k}", folder, signals)) for k in range(n + 1)]
             for bed in beds:
                 bed.started()
             self._neighbour = beds.pop()

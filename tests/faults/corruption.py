@@ -110,7 +110,7 @@ class Disordered:
 
 @dataclass(frozen=True)
 class Held:
-    """Channels carry one value: not a number, infinity, nothing, a rail; for ``n`` samples, or for as long as it lasts."""
+    """Channels carry one value: not a number, infinity, nothing; for ``n`` samples, or for as long as it lasts."""
 
     value: float
     channels: tuple[int, ...]
@@ -118,8 +118,9 @@ class Held:
 
     def __call__(self, block: Block) -> Block:
         samples = block.samples.copy()
-        rows = np.flatnonzero(block.numbers < self.n)
-        samples[np.ix_(rows, self.channels)] = self.value
+        held = block.numbers < self.n
+        for channel in self.channels:
+            samples[held, channel] = self.value
         return replace(block, samples=samples)
 
 

@@ -7,6 +7,7 @@ the query and where to answer; ``LSL:fullinfo`` and ``LSL:streamfeed`` come over
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import socket
 import threading
@@ -48,6 +49,7 @@ def fake_peer(source_id: str, answer: bytes | None, hostname: str = "peer") -> I
         As announced; the bytes of a text that is no UTF-8 are surrogates.
     """
     peer, stopped = FakePeer(), threading.Event()
+    kept: list[socket.socket] = []
     config = configparser.ConfigParser()
     config.read(os.environ["LSLAPICFG"])
     with ExitStack() as stack:
@@ -80,11 +82,12 @@ def fake_peer(source_id: str, answer: bytes | None, hostname: str = "peer") -> I
                 except TimeoutError:
                     continue
                 peer.connections += 1
-                stack.enter_context(connection)
-                if answer is not KEEPS_SILENT:
-                    with connection:
-                        connection.recv(4096)
-                        connection.sendall(answer)
+                if answer is KEEPS_SILENT:
+                    kept.append(connection)
+                    continue
+                with connection, contextlib.suppress(ConnectionError):  # the other side may go first
+                    connection.recv(4096)
+                    connection.sendall(answer)
 
         for listener, run in ((tcp, serve), (udp, introduce)):
             listener.settimeout(_WAKE_S)
@@ -93,6 +96,8 @@ def fake_peer(source_id: str, answer: bytes | None, hostname: str = "peer") -> I
             stack.callback(thread.join)
         stack.callback(stopped.set)
         yield peer
+    for connection in kept:
+        connection.close()
 
 
 def _free_port(first: int, n: int) -> socket.socket:

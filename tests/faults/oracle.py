@@ -1,7 +1,7 @@
 """The one oracle of all faults: what the daemon may say, and must, while this or that is so.
 
-A test says how long what was so (`Stretch`); the oracle looks at all that was recorded from outside and returns what was
-wrong with it, rule by rule as FAULTS numbers them:
+A test says what was so, and how long (`Stretch`); the oracle looks at all that was recorded from outside and returns
+what was wrong with it, rule by rule as FAULTS numbers them:
 
 1. never ``non-seizure`` while monitoring is untrue,
 2. ``not-monitoring`` with the right cause within its limit,
@@ -106,7 +106,7 @@ def _untrue(recording: Recording, stretches: Sequence[Stretch]) -> Iterator[str]
     """Rule 1; a marker and a sample that say the same are two complaints."""
     said = [(m.arrived_s, "marker") for m in recording.markers if m.state == State.NON_SEIZURE.label]
     said += [(s.arrived_s, "status") for s in recording.samples if s.state is State.NON_SEIZURE]
-    for before, now in itertools.pairwise((None, *stretches)):
+    for before, now in zip((None, *stretches), stretches, strict=False):
         for arrived_s, what in sorted(said):
             if not now.start_s <= arrived_s < now.end_s:
                 continue
@@ -133,7 +133,8 @@ def _unnoticed(recording: Recording, stretches: Sequence[Stretch]) -> Iterator[s
             )
         seizures = [s for s in _during(recording.samples, stretch) if s.state is State.SEIZURE]
         if seizures and stretch.due_s < seizures[-1].arrived_s:
-            yield f"2: a seizure is still said {seizures[-1].arrived_s - stretch.start_s:.1f} s into what is not watched"
+            late_s = seizures[-1].arrived_s - stretch.start_s
+            yield f"2: a seizure is still said {late_s:.1f} s into what is not watched"
 
 
 def _standing(markers: Sequence[Marker], stretch: Stretch) -> set[str]:
@@ -166,9 +167,9 @@ def _unsound(recording: Recording) -> Iterator[str]:
             yield f"4: the status is silent for {b.arrived_s - a.arrived_s:.1f} s"
         if b.stamp_s < a.stamp_s:
             yield f"4: a status goes back by {a.stamp_s - b.stamp_s:.3f} s"
-    for a, b in itertools.pairwise(recording.markers):
-        if b.stamp_s < a.stamp_s:
-            yield f"4: the marker {b.text} goes back by {a.stamp_s - b.stamp_s:.3f} s"
+    for one, next_one in itertools.pairwise(recording.markers):
+        if next_one.stamp_s < one.stamp_s:
+            yield f"4: the marker {next_one.text} goes back by {one.stamp_s - next_one.stamp_s:.3f} s"
     if not recording.vitals:
         return
     first, last = recording.vitals[0], recording.vitals[-1]

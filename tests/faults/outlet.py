@@ -36,8 +36,8 @@ class Outlet:
         What one µV is in numbers.
     rate_hz, true_rate_hz
         As declared, and by the stamps where that is another one.
-    drift
-        How much faster than this machine's clock the stamps run, as a fraction.
+    drift, ahead_s
+        How much faster than this machine's clock the stamps run, as a fraction, and where they began.
     unlabelled
         Channels more than labels.
     ballast_bytes
@@ -52,6 +52,7 @@ class Outlet:
     rate_hz: float = 256.0
     true_rate_hz: float | None = None
     drift: float = 0.0
+    ahead_s: float = 0.0
     form: str = "float32"
     kind: str = "EEG"
     name: str = "amplifier"

@@ -18,7 +18,7 @@ _VITALS_EVERY_S = 0.25
 
 @dataclass(frozen=True)
 class Marker:
-    """A text of the events outlet; ``arrived_s`` and ``stamp_s`` are on this machine's LSL clock, as everywhere here."""
+    """A text of the events outlet; ``arrived_s`` and ``stamp_s`` are on this machine's LSL clock, here as below."""
 
     arrived_s: float
     stamp_s: float
@@ -94,13 +94,12 @@ class Recording:
 Outlets = dict[str, pylsl.StreamInfo]
 
 
-def outlets_of(bed: str, but_not: Outlets, within_s: float) -> Outlets:
-    """Return the outlets of a bed by their kind; those of ``but_not`` are older ones, which may linger."""
-    old = {info.uid() for info in but_not.values()}
+def outlets_of(bed: str, within_s: float) -> Outlets:
+    """Return the outlets of a bed by their kind; wait for them."""
     deadline_s = pylsl.local_clock() + within_s
     while pylsl.local_clock() < deadline_s:
         found = pylsl.resolve_bypred(f"starts-with(source_id,'seizure-detector:{bed}:')", 3, 2.0)
-        outlets = {info.source_id().rpartition(":")[2]: info for info in found if info.uid() not in old}
+        outlets = {info.source_id().rpartition(":")[2]: info for info in found}
         if set(outlets) == {"events", "detail", "status"}:
             return outlets
     raise AssertionError(f"bed {bed} does not publish within {within_s:g} s")

@@ -47,7 +47,7 @@ def test_fault_36_a_channel_that_is_never_a_number_is_bad_and_the_others_are_wat
         amplifier.corrupt()
         bed.until(lambda: bed.recording.samples[-1].good_channels == 21, POOR_S, "it is masked")
         bed.goes_on(3)
-        bed.until(lambda: bed.conditions("degraded"), 2, "the condition")
+        bed.until(lambda: bed.conditions("degraded"), 13, "the condition")
 
 
 def test_fault_36_too_many_such_channels_are_poor(bed: Bed) -> None:
