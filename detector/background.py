@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -51,6 +52,8 @@ class Background(Generic[T]):
         try:
             result = self._call()
         except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
+            # What the call held, a connection for one, ends now, and not when somebody collects the garbage.
+            traceback.clear_frames(error.__traceback__)
             self._error = error
             return
         with self._lock:

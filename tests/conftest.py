@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[1]
 
 def _private_lsl_network(folder: Path) -> Path:
     """Write the LSL configuration that this process and all its children use: nobody else is heard or disturbed."""
-    port = 20000 + os.getpid() % 200 * 100
+    port = 20000 + os.getpid() % 60 * 200
     path = folder / "lsl_api.cfg"
     path.write_text(
-        f"[ports]\nBasePort = {port}\nPortRange = 90\nIPv6 = disable\n"
+        f"[ports]\nBasePort = {port}\nPortRange = 190\nIPv6 = disable\n"
         f"[multicast]\nResolveScope = machine\n"
         f"[lab]\nSessionID = test-{uuid.uuid4()}\n"
         "[log]\nlevel = -3\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.02
 
@@ -30,10 +32,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def program(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command of the program in a process of its own, its log in a file, and end it."""
+def program(*arguments: str, log: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of the program in a process of its own, its log in a file, and end it.
+
+    ``variables`` are of its environment, beside our own.
+    """
+    command = [sys.executable, "-m", "detector", *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "detector", *arguments], stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **variables})
     try:
         yield process
     finally:
@@ -43,9 +49,9 @@ def program(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def amplifier(script: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python script as a source in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-c", script])
+def amplifier(script: str, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python script as a source in a process of its own; ``options`` are those of `subprocess.Popen`."""
+    process = subprocess.Popen([sys.executable, "-c", script], **options)
     try:
         yield process
     finally:

@@ -25,6 +25,23 @@ def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
         background.result()
 
 
+def test_what_a_failing_call_held_ends_with_it() -> None:
+    ended = threading.Event()
+
+    class Connection:
+        def __init__(self) -> None:
+            raise ValueError("no answer")
+
+        def __del__(self) -> None:
+            ended.set()
+
+    background = Background(Connection)
+    background.wait(5)
+    assert ended.is_set()
+    with pytest.raises(ValueError, match="no answer"):
+        background.result()
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_an_abandoned_result_is_discarded_once_whenever_it_comes(late: bool) -> None:
     go = threading.Event()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.lsl_setup import quiet
+from detector.lsl_setup import quiet, stream_ports
 
 
 @pytest.fixture
@@ -59,6 +59,31 @@ def test_a_home_that_may_not_be_looked_into_is_none(given: list[str], monkeypatc
     monkeypatch.setattr("os.stat", refused)
     quiet()
     assert len(given) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("", range(16572, 16604)),
+        ("[ports]\nBasePort = 2000\n", range(2000, 2032)),
+        ("[ports]\nBasePort = 2000\nPortRange = 8 \n[log]\nlevel = 2\n", range(2000, 2008)),
+        ("[ports]\nBasePort = many\n", range(1, 65536)),
+        ("ports without a section", range(1, 65536)),
+    ],
+)
+def test_the_ports_are_those_of_the_configuration(given: list[str], text: str, ports: range) -> None:
+    assert stream_ports() == range(16572, 16604)
+    Path("lsl_api.cfg").write_text(text)
+    assert stream_ports() == ports
+
+
+def test_the_ports_are_those_of_the_file_that_the_variable_names(
+    given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("lsl_api.cfg").write_text("[ports]\nBasePort = 1\n")
+    Path("mine.cfg").write_text("[ports]\nBasePort = 3000\n")
+    monkeypatch.setenv("LSLAPICFG", "mine.cfg")
+    assert stream_ports() == range(3000, 3032)
 
 
 @pytest.mark.parametrize("is_quiet", [True, False])

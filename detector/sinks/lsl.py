@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +14,11 @@ import pylsl
 
 from detector.errors import DetectorError
 from detector.json_text import json_text
+from detector.lsl_setup import stream_ports
 from detector.messages import Condition, Event, State, Status
 from detector.sinks.identity import OutletIdentity
+
+log = logging.getLogger(__name__)
 
 CONTRACT_VERSION = 1
 DETAIL_SCHEMA = 1
@@ -184,12 +189,30 @@ class LslOutlets:
         for label, unit in channels:
             _append(listed, "channel", label=label, unit=unit, type="misc")
         try:
-            return pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
+            outlet = pylsl.StreamOutlet(info, max_buffered=BUFFER_S)
         except RuntimeError as error:
             raise DetectorError(
                 f"liblsl could not open the outlet {config.bed}-{kind} ({error}): look for used-up ports "
                 "(BasePort and PortRange in the LSL configuration) and the limit of open files"
             ) from error
+        _warn_of_port(outlet, info.name())
+        return outlet
+
+
+def _warn_of_port(outlet: pylsl.StreamOutlet, name: str) -> None:
+    """Say where a firewall, or a peer that asks each port, will not find it; a bed is watched all the same."""
+    taken = [int(port) for port in re.findall(r"<v4(?:data|service)_port>(\d+)<", outlet.get_info().as_xml())]
+    ports = stream_ports()
+    outside = [port for port in taken if port and port not in ports]
+    if outside:
+        log.warning(
+            "%s is on port %d, as LSL's ports %d to %d are used up: other machines may not find it; raise PortRange in "
+            "the LSL configuration, and open it in the firewall",
+            name,
+            outside[0],
+            ports[0],
+            ports[-1],
+        )
 
 
 def _append(parent: Any, tag: str, /, **values: str) -> Any:

@@ -7,18 +7,21 @@ source must be told apart:
 * *jittery*: samples are stamped when they are pushed, so a late push looks like a loss until the next push makes up for
   it. The first time that a jump is made up for, the source counts as jittery; from then on only a shift that lasts
   a second, or a hole of half a second, is a loss.
+
+No push is late by a whole number of periods and the next one early by one: samples that jump so are those of an exact
+source in the wrong order. They are thrown away until a second of them has come in order.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from detector.messages import Gap, Reset, TimeArray
 from detector.plain_state import Plain, plain, restored
+from detector.source.ledger_state import LedgerState, Measured, SinceGap
 
 _HALF = 0.5  # of a sample period: the most that an exact stamp may be off
 _LASTING_S = 1.0
@@ -29,6 +32,8 @@ _BEHIND_S = 1.0  # a count of samples that falls so far behind their arrival is 
 RATE_SPAN_S = 8.0  # how long a rate is measured
 MAX_RATE_ERROR = 0.02
 _WRONG_S = 16.0  # a rate that is off for so long is off because of the source, and not because of a late push
+_WHOLE = 1e-3  # of a sample period: jumps of a sample counter are whole to the precision of their stamps
+_IN_ORDER_S = 1.0
 _LATEST_S = 1e12  # past any clock that counts from a boot or from 1970
 
 
@@ -53,42 +58,7 @@ class Segment:
     gap: Gap | None = None
 
 
-@dataclass
-class _SinceGap:
-    """What is known since the last gap; everything but times in samples."""
-
-    unpaid: float = 0.0  # exact: how far stamps have jumped ahead lately, as if samples were lost
-    since_jump: int = 0
-    shift: float = 0.0  # jittery: how far stamps are ahead of a count of samples
-    lowest: float | None = None  # ... at the least in this second, which no late push can raise
-    lowest_before: float | None = None
-    looked: int = 0
-    lasting: float = 0.0
-
-
-@dataclass
-class _Measured:
-    """The rate is measured over all samples that came, whatever was lost between them."""
-
-    covered_s: float = 0.0
-    counted: int = 0
-    marks: deque[tuple[float, int]] = field(default_factory=lambda: deque([(0.0, 0)]))
-    right_s: float = 0.0  # covered time when the rate was last not known to be wrong
-
-
-@dataclass
-class _State:
-    """What is known of the source, across its gaps."""
-
-    jittery: bool = False
-    bad_stamps: int = 0
-    doubled: int = 0
-    last: float | None = None
-    since_gap: _SinceGap = field(default_factory=_SinceGap)
-    measured: _Measured = field(default_factory=_Measured)
-
-
-_DOUBLED = -1
+_THROWN = -1
 
 
 class Ledger:
@@ -105,7 +75,7 @@ class Ledger:
     def __init__(self, rate_hz: float, max_filled: int) -> None:
         self._rate_hz, self._max_filled = rate_hz, max_filled
         self.last_was_bad = False
-        self._state = _State()
+        self._state = LedgerState()
         self._silent_s = math.inf
 
     def get_state(self) -> Plain:
@@ -114,7 +84,7 @@ class Ledger:
 
     def set_state(self, state: object) -> None:
         """Go on where another ledger of the same outlet was; raises StateError where that cannot be."""
-        self._state = restored(_State(), state)
+        self._state = restored(LedgerState(), state)
 
     @property
     def jittery(self) -> bool:
@@ -127,9 +97,9 @@ class Ledger:
         return self._state.bad_stamps
 
     @property
-    def doubled(self) -> int:
-        """How many samples came twice."""
-        return self._state.doubled
+    def thrown(self) -> int:
+        """How many samples came twice or in the wrong order."""
+        return self._state.thrown
 
     @property
     def last(self) -> float | None:
@@ -158,7 +128,7 @@ class Ledger:
         return self.effective_rate_hz if measured.covered_s - measured.right_s > _WRONG_S else None
 
     def process(self, stamps: TimeArray, arrived_s: float, silent_s: float = math.inf) -> list[Segment]:
-        """Return the segments of a chunk; samples that came twice are in none of them.
+        """Return the segments of a chunk; samples that came twice or in the wrong order are in none of them.
 
         Parameters
         ----------
@@ -174,7 +144,7 @@ class Ledger:
             return []
         stamps = self._sound(stamps, arrived_s)
         self._silent_s = silent_s
-        if not self.jittery and self._is_plain(stamps):
+        if not self.jittery and not self._state.since_gap.awaited and self._is_plain(stamps):
             self._count(float(stamps[0]), float(stamps[-1]), len(stamps))
             return [Segment(0, len(stamps), stamps)]
         segments: list[Segment] = []
@@ -187,8 +157,8 @@ class Ledger:
                 segments.append(Segment(start, index, stamps[start:index], filled, gap))
                 filled, gap = 0, None
             start = index
-            if verdict is _DOUBLED:
-                self._state.doubled += 1
+            if verdict is _THROWN:
+                self._state.thrown += 1
                 start += 1
             elif isinstance(verdict, Gap):
                 filled, gap = 0, verdict
@@ -239,20 +209,22 @@ class Ledger:
                 measured.right_s = measured.covered_s
 
     def _judge(self, stamp: float) -> Gap | int | None:
-        """Return how many samples to hold before this one, a gap, `_DOUBLED`, or ``None`` where nothing is missing."""
+        """Return how many samples to hold before this one, a gap, `_THROWN`, or ``None`` where nothing is missing."""
         before = self.last
         if before is None:
             self._count(stamp, stamp, 1)
             return None
         jump = (stamp - before) * self._rate_hz - 1
+        if self._state.since_gap.awaited:
+            return self._await_order(before, stamp, jump)
         verdict = self._judge_jittery(jump) if self.jittery else self._judge_exact(jump)
-        if verdict is _DOUBLED:
+        if verdict is _THROWN:
             return verdict
         if isinstance(verdict, Reset):
             far = abs(stamp - before) > self._silent_s + _CLOCK_JUMP_S
             lost = 0 if far else max(round(max(jump, self._state.since_gap.lasting)), 0)
             # What looks like a loss may still turn out to have been a late push.
-            self._state.since_gap = _SinceGap(unpaid=0.0 if far else max(jump, 0.0))
+            self._state.since_gap = SinceGap(unpaid=0.0 if far else max(jump, 0.0))
             self._state.last = stamp
             return Gap(before, stamp, Reset.CLOCK if far else verdict, lost)
         self._count(stamp, stamp, 1)
@@ -268,14 +240,27 @@ class Ledger:
             return round(jump) if round(jump) <= self._max_filled else Reset.GAP
         if jump > -_HALF:
             return None
+        if -jump <= state.unpaid + _HALF and jump < -1 and _is_whole(jump) and _is_whole(state.unpaid):
+            self._state.since_gap = SinceGap(awaited=round(_IN_ORDER_S * self._rate_hz))
+            return _THROWN
         if -jump <= state.unpaid + _HALF:
             # A stamp that is early by what another was late: pushes were late, nothing was lost.
             self._state.jittery = True
-            self._state.measured = _Measured()  # what looked like losses was left out of the time, and was none
+            self._state.measured = Measured()  # what looked like losses was left out of the time, and was none
             return None
         if jump > -1:
             return None
-        return _DOUBLED if jump >= -2 else Reset.BACKWARDS
+        return _THROWN if jump >= -2 else Reset.BACKWARDS
+
+    def _await_order(self, before: float, stamp: float, jump: float) -> Gap | int:
+        state = self._state.since_gap
+        state.awaited = state.awaited - 1 if abs(jump) < _HALF else round(_IN_ORDER_S * self._rate_hz)
+        state.thrown += 1
+        self._state.last = stamp
+        if state.awaited:
+            return _THROWN
+        self._state.since_gap = SinceGap()
+        return Gap(before, stamp, Reset.BACKWARDS, state.thrown)
 
     def _judge_jittery(self, jump: float) -> Reset | int | None:
         state = self._state.since_gap
@@ -293,3 +278,7 @@ class Ledger:
                 state.lasting = lasting
                 return Reset.GAP
         return None
+
+
+def _is_whole(jump: float) -> bool:
+    return abs(jump - round(jump)) < _WHOLE

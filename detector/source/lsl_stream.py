@@ -51,6 +51,8 @@ class Stream:
         _require_eeg(info, config)
         self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=False, processing_flags=0)
         self.uid = info.uid()
+        # First, for a peer that is none ends this at once, where liblsl asks it for its metadata 10,000 times a second.
+        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         full = self._inlet.info(timeout=_OPEN_TIMEOUT_S)
         _require_eeg(full, config)  # what was announced may be another story
         self.description = _with_unit(describe(full), config.unit)
@@ -63,7 +65,6 @@ class Stream:
         self._state = _State()
         self._unseen_s = 0.0  # since the newest sample of a state that was set, until the first one that comes here
         self._replay = config.replay
-        self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
         self._arrived_at = time.monotonic()
         self._correction = TimeCorrection(self._inlet, replay=config.replay)
 

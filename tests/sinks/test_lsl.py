@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -272,3 +273,38 @@ def test_no_reader_no_wait_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_import_detector_and_help_load_no_pylsl() -> None:
     code = "import sys, detector; sys.exit('pylsl' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def _outlets_in_two_ports(folder: Path, more: str) -> subprocess.CompletedProcess[str]:
+    """Open a bed's two outlets where one port of the two is taken."""
+    path = folder / "lsl_api.cfg"
+    path.write_text(
+        f"[ports]\nBasePort = 42000\nPortRange = 2\nIPv6 = disable\n{more}[multicast]\nResolveScope = machine\n"
+        "[lab]\nSessionID = two-ports\n[log]\nlevel = -3\n"
+    )
+    script = (
+        "import logging, pylsl\n"
+        "logging.basicConfig()\n"
+        "from tests.client.lsl_publisher import identity\n"
+        "from detector.sinks.lsl import LslOutlets\n"
+        "taken = pylsl.StreamOutlet(pylsl.StreamInfo('taken', 'EEG', 1, 256, 'float32', 'taken'))\n"
+        "LslOutlets(identity('two')).close()\n"
+    )
+    environment = {**os.environ, "LSLAPICFG": str(path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+
+
+def test_an_outlet_that_other_machines_may_not_find_is_warned_of(tmp_path: Path) -> None:
+    done = _outlets_in_two_ports(tmp_path, "")
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert "-status is on port" in line
+    assert "as LSL's ports 42000 to 42001 are used up" in line
+
+
+def test_an_outlet_that_gets_no_port_is_an_error_that_says_so(tmp_path: Path) -> None:
+    done = _outlets_in_two_ports(tmp_path, "AllowRandomPorts = 0\n")
+    assert done.returncode == 1
+    assert "DetectorError: liblsl could not open the outlet" in done.stderr
+    assert "used-up ports (BasePort and PortRange" in done.stderr

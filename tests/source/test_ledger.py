@@ -134,20 +134,37 @@ def test_a_stamp_that_is_early_by_most_of_a_period_costs_no_sample() -> None:
     stamps[3000:] -= 0.7 / RATE
     segments, ledger = _run(stamps)
     assert sum(s.stop - s.start for s in segments) == len(STAMPS)
-    assert ledger.doubled == 0
+    assert ledger.thrown == 0
 
 
 def test_a_sample_that_comes_twice_is_left_out_and_counted() -> None:
     segments, ledger = _run(np.insert(STAMPS, 3000, STAMPS[2999]))
     assert np.array_equal(np.concatenate([s.stamps for s in segments]), STAMPS)
-    assert ledger.doubled == 1
+    assert ledger.thrown == 1
 
 
 def test_a_loss_of_long_ago_does_not_make_a_doubled_sample_a_late_push() -> None:
     stamps = np.delete(np.insert(STAMPS, 8000, STAMPS[7999]), slice(2000, 2003))
     segments, ledger = _run(stamps)
-    assert (ledger.doubled, ledger.jittery) == (1, False)
+    assert (ledger.thrown, ledger.jittery) == (1, False)
     assert _losses(segments) == [3]
+
+
+@pytest.mark.parametrize("chunk", [1, 16, 100])
+def test_samples_in_the_wrong_order_are_thrown_away_until_a_second_has_come_in_order(chunk: int) -> None:
+    stamps = STAMPS.copy()
+    stamps[3008:7008] = STAMPS[3008:7008].reshape(-1, 2, 8)[:, ::-1].ravel()  # halves of blocks have changed places
+    segments, ledger = _run(stamps, chunk)
+    assert not ledger.jittery
+    disordered = [s for s in segments if STAMPS[3008] <= s.stamps[-1] < STAMPS[7008]]
+    assert sum(s.stop - s.start for s in disordered) <= 32, "until it is noticed"
+    [*_, last] = [s for s in segments if s.gap]
+    assert last.gap is not None
+    assert last.gap.reason is Reset.BACKWARDS
+    assert last.gap.end_s == pytest.approx(STAMPS[7008] + 1, abs=0.1)
+    came = sum(s.stop - s.start for s in segments)
+    assert came + last.gap.missing == pytest.approx(len(STAMPS), abs=1)
+    assert last.stamps[-1] == pytest.approx(last.gap.end_s, abs=0.5)
 
 
 @pytest.mark.parametrize("jump_s", [600, 200000])

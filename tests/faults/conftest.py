@@ -1,0 +1,28 @@
+"""Tests that take a ``bed`` run all at once, on daemons that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.beds import Beds
+
+
+@pytest.fixture(scope="session")
+def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beds]:
+    """Return what runs the tests; each gets a `tests.faults.bed.Bed` from it."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and "bed" in item.fixturenames]
+    beds = Beds(tests, tmp_path_factory.mktemp("faults"))
+    yield beds
+    beds.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Wait for the test where it runs among others."""
+    beds = pyfuncitem.funcargs.get("bed")
+    if not isinstance(beds, Beds):
+        return None
+    beds.outcome(pyfuncitem)
+    return True
