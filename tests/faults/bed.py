@@ -192,6 +192,7 @@ class Bed:
 
     def goes_on(self, seconds: float) -> None:
         """Look on for so long; what is so, stays so."""
+        self.until(lambda: self.recording.samples, 3, "a status")
         began_s = self.recording.samples[-1].arrived_s
         self.until(lambda: self.recording.samples[-1].arrived_s > began_s + seconds, seconds + 3, "it goes on")
 
