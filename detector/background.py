@@ -28,11 +28,15 @@ class Background(Generic[T]):
         self._abandoned = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"background-{call!r}"[:40], daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads: an error of the call, which can be tried again
+            self._error = error
 
     def wait(self, timeout_s: float = 0.0) -> bool:
         """Return whether it is done, waiting for it at most so long."""
-        self._thread.join(timeout_s)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def result(self) -> T:

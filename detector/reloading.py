@@ -46,7 +46,7 @@ class Reloading:
         try:
             loaded = loading.result()
             _require_possible(before, loaded)
-        except DetectorError as error:
+        except (DetectorError, RuntimeError) as error:  # the latter where there are no more threads or files
             log.error("the configuration is kept as it was: %s", error)
             self.trouble = f"{error}; the configuration of before goes on: mend the file and reload"
             return None

@@ -42,6 +42,17 @@ def test_what_a_failing_call_held_ends_with_it() -> None:
         background.result()
 
 
+def test_a_call_for_which_there_is_no_thread_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", no_more)
+    background = Background(lambda: 7)
+    assert background.wait(5)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        background.result()
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_an_abandoned_result_is_discarded_once_whenever_it_comes(late: bool) -> None:
     go = threading.Event()

@@ -120,17 +120,29 @@ class TimeCorrection:
         last: deque[float] = deque(maxlen=_MEDIAN_OF)
         while not self._stopped.is_set():
             try:
-                last.append(self._inlet.time_correction(timeout=_TIMEOUT_S))
+                answer = self._inlet.time_correction(timeout=_TIMEOUT_S)
             except pylsl.util.LostError:
                 return
             except (TimeoutError, RuntimeError) as error:
-                if not self.fails:
-                    log.warning("the clock of the source cannot be measured (%s); UDP blocked?", type(error).__name__)
-                self.fails = True
+                self._failed(type(error).__name__)
             else:
-                if self.fails:
-                    log.info("the clock of the source is measured again")
-                self.fails = False
-                self._measured = statistics.median(last)
-                self._known.set()
+                # liblsl measures every 2 s, and answers with its last measurement for as long as no other succeeds: two
+                # of them never agree to the last bit.
+                if last and answer == last[-1]:
+                    self._failed("no new answer")
+                else:
+                    last.append(answer)
+                    self._succeeded(statistics.median(last))
             self._stopped.wait(_EVERY_S)
+
+    def _failed(self, why: str) -> None:
+        if not self.fails:
+            log.warning("the clock of the source cannot be measured (%s); UDP blocked?", why)
+        self.fails = True
+
+    def _succeeded(self, correction_s: float) -> None:
+        if self.fails:
+            log.info("the clock of the source is measured again")
+        self.fails = False
+        self._measured = correction_s
+        self._known.set()

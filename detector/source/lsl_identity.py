@@ -5,6 +5,7 @@ LSL has no authentication, so whoever takes a name is believed; what can be done
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pylsl
@@ -13,6 +14,8 @@ from detector.background import Background
 from detector.errors import BadDataError
 from detector.messages import Description, Reset
 from detector.source.lsl_describe import printable
+
+log = logging.getLogger(__name__)
 
 _EVERY_S = 20.0  # a query is a multicast that every machine on the network answers
 _LISTEN_S = 1.0
@@ -71,7 +74,12 @@ class Doubles:
             self._asking = Background(self._ask)
         if self._asking is not None and self._asking.wait():
             asking, self._asking = self._asking, None
-            others = [info for info in asking.result() if info.uid() != uid]
+            try:
+                found = asking.result()
+            except RuntimeError as error:  # what is watched goes on, and it is tried again
+                log.warning("liblsl cannot look for doubles (%s): out of threads or open files?", error)
+                return self.text
+            others = [info for info in found if info.uid() != uid]
             listed = "; ".join(sorted(shown(info) for info in others))
             self.text = listed and (
                 f"{len(others)} more stream{'s' * (len(others) > 1)} of the identity that is watched, expected none: "

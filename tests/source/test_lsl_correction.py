@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from detector.source.lsl_correction import TimeCorrection
+from tests.live import until
 
 
 class Inlet:
@@ -51,6 +52,20 @@ def test_a_measurement_that_fails_is_tried_again(error: Exception, monkeypatch: 
     inlet.answer = 12.5
     assert correction._known.wait(10)
     assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5
+    correction.stop()
+
+
+def test_an_answer_that_is_the_last_one_again_is_no_measurement(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr("detector.source.lsl_correction._EVERY_S", 0.01)
+    inlet = Inlet(12.5)
+    correction = TimeCorrection(inlet)
+    until(lambda: correction.fails, 10, "liblsl answers for ever with what it measured before UDP was blocked")
+    assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5, "it is used all the same"
+    inlet.answer = 12.5000001
+    until(lambda: "is measured again" in caplog.text, 10, "a new answer")
     correction.stop()
 
 

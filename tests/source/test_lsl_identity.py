@@ -44,3 +44,26 @@ def test_a_double_of_the_watched_stream_is_told_with_its_name_until_it_has_gone(
     assert "'amp0'" not in doubles.text
     del outlets[1]
     until(lambda: not asked_again(), 15, "the double has gone")
+
+
+def test_doubles_that_cannot_be_looked_for_now_are_looked_for_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    doubles = Doubles("source_id='a'")
+    answers: list[Exception | list[pylsl.StreamInfo]] = [RuntimeError("no more threads")]
+    answers.append([pylsl.StreamInfo("double", "EEG", 1, 256, "float32", "a")])
+
+    def ask(*_: object, **__: object) -> list[pylsl.StreamInfo]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("detector.source.lsl_identity.pylsl.resolve_bypred", ask)
+
+    def asked_again() -> str:
+        doubles._ask_at = 0.0
+        return doubles.look("mine")
+
+    until(asked_again, 15, "the double is told")
+    assert "cannot look for doubles (no more threads)" in caplog.text
