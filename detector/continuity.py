@@ -11,7 +11,7 @@ from detector.checkpoint import Checkpoint
 from detector.checkpoint_keeper import CheckpointKeeper
 from detector.config import Checkpoint as Settings
 from detector.loading import Loaded
-from detector.messages import Chunk, Decided, Description, Event, Gap, SessionReset, Status
+from detector.messages import Chunk, Decided, Description, Event, Gap, SessionReset, State, Status
 from detector.pipeline import Pipeline
 from detector.plain_state import Plain
 from detector.resumption import Resumption, identity
@@ -52,7 +52,7 @@ class Continuity:
         self._keeper = CheckpointKeeper(path, settings.every_s)
         self._description: Description | None = None
         self._resumed_s = -math.inf
-        self._has_stepped = self._is_urgent = False
+        self._has_stepped = self._is_urgent = self._has_resumed = False
 
     @property
     def trouble(self) -> str | None:
@@ -65,8 +65,11 @@ class Continuity:
 
     @property
     def has_resumed(self) -> bool:
-        """Whether this process goes on with the session of one before."""
-        return math.isfinite(self._resumed_s)
+        """Whether a seizure that was on when the process before was killed goes on in this one.
+
+        A session may go on without it: it may have been declared when the last checkpoint had been written.
+        """
+        return self._has_resumed
 
     def opened(self, loaded: Loaded, description: Description, source: Source) -> bool:
         """Return whether its first sample will show that a stream goes on; until then nothing is said about it."""
@@ -82,6 +85,7 @@ class Continuity:
         taken_up = self._resumption.resume(pipeline, first)
         if taken_up is not None:
             self._resumed_s = pipeline.last_s
+            self._has_resumed = any(isinstance(x, Status) and x.state is State.SEIZURE for x in taken_up[1])
         return taken_up
 
     def hear(self, said: Decided) -> None:

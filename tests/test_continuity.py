@@ -153,12 +153,29 @@ def test_a_seizure_goes_on_in_the_next_process_with_its_id_and_what_its_source_k
     assert second.reports == []
     [status] = second.feed(Gap(23.0, 30.0, Reset.GAP, 1791), 30.0)
     assert (status.state, second.event_id) == (State.SEIZURE, "id-1")
+    assert second.continuity.has_resumed
     assert second.reports == [
         "the checkpoint is taken up: 8.0 s and 1791 samples were not seen"
     ]  # since the last one was kept
     said = second.watch(20, 30.0, 0.05)
     assert [(e.number, e.onset_s) for e in events(said)] == [(1, began[0].onset_s)]
     assert statuses(said)[-1].state is State.NON_SEIZURE
+
+
+def test_a_session_that_goes_on_without_a_seizure_resumes_none(process: Any, path: Path) -> None:
+    """What was declared when the last checkpoint had been written has an end that nobody saw."""
+    first = process()
+    first.open()
+    first.watch(14, 0.0)
+    first.kill()
+    second = process()
+    assert second.open()
+    assert second.continuity.is_pending(44.0)
+    assert not second.continuity.is_pending(45.0)
+    assert second.feed(Gap(14.0, 20.0, Reset.GAP, 1535), 20.0)
+    assert second.reports
+    assert not second.continuity.is_pending(20.0)
+    assert not second.continuity.has_resumed
 
 
 def test_what_was_said_of_a_seizure_is_kept_before_its_time(process: Any, path: Path) -> None:
