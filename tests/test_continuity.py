@@ -170,7 +170,7 @@ def test_a_session_that_goes_on_without_a_seizure_resumes_none(process: Any, pat
     first.kill()
     second = process()
     assert second.open()
-    assert second.continuity.is_pending(44.0)
+    assert second.continuity.is_pending(40.0)
     assert not second.continuity.is_pending(45.0)
     assert second.feed(Gap(14.0, 20.0, Reset.GAP, 1535), 20.0)
     assert second.reports
