@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults.beds import Beds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # nine daemons must not run beside all other tests
 def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beds]:
     """Return what runs the tests; each gets a `tests.faults.bed.Bed` from it."""
-    tests = [item for item in request.session.items if isinstance(item, pytest.Function) and "bed" in item.fixturenames]
+    here = Path(__file__).parent  # other tests have other beds
+    items = [item for item in request.session.items if item.path.is_relative_to(here)]
+    tests = [item for item in items if isinstance(item, pytest.Function) and "bed" in item.fixturenames]
     beds = Beds(tests, tmp_path_factory.mktemp("faults"))
     yield beds
     beds.close()
