@@ -16,6 +16,7 @@ CODES = {
     "ConfigError": 78,
     "BundleError": 78,
     "StateError": 70,
+    "CheckpointError": 70,
 }
 
 

@@ -55,7 +55,7 @@ def full_while_running(folder: Path) -> None:
         bed.say(STATES[n % 4], 1)
         n += 1
     filler.unlink()
-    until(lambda: bed.journal.trouble is None, 20, "the trouble is over")
+    until(lambda: bed.journal.trouble is None, 60, "the trouble is over")
     bed.stop()
     assert said(bed.path) == [("start", None), *(("state", STATES[k % 4]) for k in range(n)), ("stop", None)]
 
@@ -67,7 +67,7 @@ def full_from_the_start(folder: Path) -> None:
     in_trouble(bed, "make room on its disk")
     bed.say("non-seizure", 1)
     filler.unlink()
-    until(lambda: bed.journal.trouble is None, 20, "the trouble is over")
+    until(lambda: bed.journal.trouble is None, 60, "the trouble is over")
     bed.stop()
     assert said(bed.path) == [("start", None), ("state", "non-seizure"), ("stop", None)]
 
@@ -88,7 +88,7 @@ def full_for_too_long(folder: Path) -> None:
             if n % 20 == 0:
                 bed.declare(n)
         filler.unlink()
-        until(lambda: bed.journal.trouble is None, 20, "the trouble is over")
+        until(lambda: bed.journal.trouble is None, 60, "the trouble is over")
         bed.stop()
     rows = rows_of(bed.path)
     [lost] = [row.facts for row in rows if row.kind == RowKind.ROWS_LOST]
@@ -107,7 +107,7 @@ def read_only_at_the_start(folder: Path) -> None:
     in_trouble(bed, "let this program write in its folder")
     bed.say("non-seizure", 1)
     mount(folder, "-o", "remount,rw")
-    until(lambda: bed.journal.trouble is None, 20, "the trouble is over")
+    until(lambda: bed.journal.trouble is None, 60, "the trouble is over")
     bed.stop()
     assert said(bed.path) == [("start", None), ("state", "non-seizure"), ("stop", None)]
 
