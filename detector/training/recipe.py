@@ -24,6 +24,8 @@ class Recipe:
         The newest part of a frame that the band powers are taken from; the rhythm needs all of it.
     baseline_s
         Time constant of the features' slow baseline.
+    rhythm
+        Whether it looks at the rhythm beside the band powers.
     rhythm_band_hz, rhythm_repeats_hz
         See `detector.conditioning.rhythm`.
     from_level
@@ -59,6 +61,7 @@ class Recipe:
         (0.5, 2.0), (2.0, 4.0), (4.0, 6.0), (6.0, 8.0), (8.0, 12.0), (12.0, 18.0), (18.0, 25.0), (25.0, 40.0),
     )  # fmt: skip
     baseline_s: float = 120.0
+    rhythm: bool = True
     rhythm_band_hz: tuple[float, float] = (1.0, 12.0)
     rhythm_repeats_hz: tuple[float, float] = (1.5, 10.0)
     from_level: bool = False
@@ -117,6 +120,7 @@ def _hashable(value: Any) -> Any:
 
 def card_of(recipe: Recipe) -> Card:
     """Return the card that the network of this recipe begins with; shipping fills in what is measured."""
+    rhythm = CardRhythm(band_hz=recipe.rhythm_band_hz, repeats_hz=recipe.rhythm_repeats_hz)
     return Card(
         format=FORMAT,
         id="untrained",
@@ -134,7 +138,7 @@ def card_of(recipe: Recipe) -> Card:
             bands_hz=recipe.bands_hz,
             baseline_s=recipe.baseline_s,
             power_samples=recipe.power_samples,
-            rhythm=CardRhythm(band_hz=recipe.rhythm_band_hz, repeats_hz=recipe.rhythm_repeats_hz),
+            rhythm=rhythm if recipe.rhythm else None,
             from_level=recipe.from_level,
         ),
         decision=CardDecision(

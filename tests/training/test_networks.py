@@ -71,6 +71,15 @@ def test_what_a_missing_derivation_carries_changes_nothing() -> None:
     assert np.abs(keras.ops.convert_to_numpy(model(values.reshape(1, 5, -1))) - first).max() > 1e-3
 
 
+def test_which_derivation_is_which_changes_nothing() -> None:
+    # So a mirrored head is the same head, and nothing is gained by training on mirrored EEG.
+    model = build(1, RECIPE, CARD, SCALE, stateful=False)
+    values = made_up_sequence(30, 6).values.reshape(30, 22, -1)
+    first = keras.ops.convert_to_numpy(model(values.reshape(1, 30, -1)))
+    mirrored = values[:, np.random.default_rng(0).permutation(22)]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(mirrored.reshape(1, 30, -1))), first, atol=1e-5)
+
+
 def test_the_output_is_finite_where_nothing_is_good() -> None:
     model = build(1, RECIPE, CARD, SCALE)
     assert np.isfinite(keras.ops.convert_to_numpy(model(np.zeros((1, 200, BANDS.n_features), dtype=np.float32)))).all()

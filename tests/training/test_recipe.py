@@ -17,6 +17,12 @@ def test_departures_from_the_recipe_reach_the_card() -> None:
     assert decision_config(card).step_s == 0.5
 
 
+def test_a_network_that_does_not_look_at_the_rhythm_has_a_feature_less() -> None:
+    without = card_of(changed(Recipe(), ["rhythm=False"]))
+    assert without.features.rhythm is None
+    assert bands_config(without).per_derivation == bands_config(card_of(Recipe())).per_derivation - 1
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
