@@ -59,6 +59,8 @@ def test_a_state_holds_until_the_next_and_the_last_as_long_as_the_program_lived(
         (10, 42, "non-seizure"),
     ]
     assert rows.spans()[-1] == (1, 10, "not-monitoring/warmup")  # nothing proves more
+    [watch] = watches_of(rows.rows, Alive("boot-0", 9000, 0.0, "non-seizure"))  # of before this boot's first
+    assert watch.end_s == 10
 
 
 def test_a_row_of_any_kind_proves_that_the_state_still_held() -> None:

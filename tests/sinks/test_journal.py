@@ -156,6 +156,24 @@ def test_a_program_that_is_killed_while_samples_fail_to_come_watched_up_to_the_n
     assert crash.facts["alive"]["lsl_s"] == 1002.5
 
 
+def test_killed_before_its_first_sign_of_life_it_lived_until_its_last_state(bed: Bed) -> None:
+    bed.start()
+    bed.crash()
+    bed.now_s += 10
+    bed.start()
+    bed.say("non-seizure", 1)
+    bed.settle()
+    bed.now_s += 3
+    bed.journal.push_marker("not-monitoring/lost", bed.now_s)
+    bed.crash()
+    bed.now_s += 10
+    bed.start()
+    bed.stop()
+    first, second = [row.facts["alive"] for row in rows_of(bed.path) if row.kind == "crash-detected"]
+    assert (first["lsl_s"], first["state"]) == (1000, "")
+    assert (second["lsl_s"], second["state"]) == (1014, "not-monitoring/lost")
+
+
 def test_a_program_that_stood_still_says_from_when_until_when(bed: Bed) -> None:
     bed.start()
     bed.say("non-seizure", 3)

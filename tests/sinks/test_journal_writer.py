@@ -294,6 +294,12 @@ def test_old_rows_are_dropped_an_hour_after_the_start_and_not_by_a_clock_that_wa
     bed.utc_ahead_s -= 30 * 86400  # it is told the time
     bed.now_s += _RETENTION_S + 1
     assert kept() == ["non-seizure"]
+    bed.utc_ahead_s += 60 * 86400  # somebody mistypes a date, and rights it
+    bed.now_s += _RETENTION_S + 1
+    assert kept() == ["non-seizure"]
+    bed.utc_ahead_s -= 60 * 86400
+    bed.now_s += _RETENTION_S + 1
+    assert kept() == ["non-seizure"]
     bed.say("not-monitoring/lost", 1)
     days(1.5)
     bed.say("non-seizure", 1)
