@@ -49,15 +49,17 @@ def live(path: Path, max_mb: float, life: int, pipe: int) -> None:
     os.write(pipe, f"open {seizure.id if seizure else '-'}\n".encode())
     if life % 3 == 0:
         journal.give_up_open_seizure(time.monotonic())
+    # Every 40 rows one is declared, or the one that is on ends: that of the life before first, where it was resumed.
+    on = seizure.id if seizure and life % 3 else ""
     n = 0
     while True:
         now_s = time.monotonic()
         journal.note("count", {"life": life, "n": n}, now_s)
         journal.push_status(Status(now_s, 0.1, State.NON_SEIZURE, None, 22, 0, 0.0), 0.1)
         if n % 40 == 0:
-            outcome = Outcome.ONGOING if n % 80 == 0 else Outcome.ENDED
-            offset_s = None if outcome is Outcome.ONGOING else now_s
-            journal.push_event(Event(n, now_s, now_s, offset_s, 0.9, outcome, f"{life}-{n // 80}"), now_s)
+            outcome, offset_s = (Outcome.ENDED, now_s) if on else (Outcome.ONGOING, None)
+            journal.push_event(Event(n, now_s, now_s, offset_s, 0.9, outcome, on or f"{life}-{n}"), now_s)
+            on = "" if on else f"{life}-{n}"
         n += 1
         time.sleep(0.0005)
 

@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def _write_watch(stem: Path, watch: Watch, start: datetime) -> list[Path]:
     events: list[tuple[float, float, str, str, str]] = []
     holes = ["\t".join(("onset", "duration", "cause", "dateTime", "recordingDuration"))]
     duration_s = watch.end_s - watch.start_s
-    for stretch in stretches(watch):
+    for stretch in _apart(stretches(watch)):
         start_s, end_s = (round(time_s - watch.start_s, 3) for time_s in (stretch.start_s, stretch.end_s))
         if stretch.seizure is not None:
             peak = stretch.seizure.peak_probability
@@ -117,6 +117,22 @@ def _write_watch(stem: Path, watch: Watch, start: datetime) -> list[Path]:
     else:
         path.unlink(missing_ok=True)  # of an export before this one
     return written
+
+
+def _apart(found: list[Stretch]) -> list[Stretch]:
+    """Return stretches whose seizures do not overlap, as SzCORE's must not: the next one ends the one before.
+
+    They do where a program was killed behind a declaration and before its next checkpoint, and it was declared anew.
+    """
+    onsets_s = [*(stretch.start_s for stretch in found if stretch.seizure is not None), math.inf]
+    apart = []
+    for stretch in found:
+        if stretch.seizure is not None:
+            onsets_s = onsets_s[1:]
+            stretch = replace(stretch, end_s=min(stretch.end_s, onsets_s[0]))
+        if stretch.end_s > stretch.start_s:
+            apart.append(stretch)
+    return apart
 
 
 def _description(bed: str) -> dict[str, object]:

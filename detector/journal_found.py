@@ -11,6 +11,7 @@ from detector.messages import Outcome
 
 # A whole check of so much takes some 0.3 s of a processor, a quick one half as long; a start has to wait for it.
 _WHOLE_CHECK_BYTES = 64e6
+_SEIZURES = 20  # rows of seizures that are looked at; more than two seizures are never open at a time
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,8 @@ def check(connection: sqlite3.Connection) -> None:
 def recall(connection: sqlite3.Connection) -> Found:
     """Return what the programs before left; raises DamagedError where a row of that is not what was written."""
     last = _last(connection, "")
-    begun, stopped, state, seizure = (
-        _last(connection, f"WHERE kind = '{kind}'")
-        for kind in (RowKind.START, RowKind.STOP, RowKind.STATE, RowKind.SEIZURE)
+    begun, stopped, state = (
+        _last(connection, f"WHERE kind = '{kind}'") for kind in (RowKind.START, RowKind.STOP, RowKind.STATE)
     )
     stored = connection.execute(SELECT_ALIVE).fetchone()
     alive = alive_of(stored) if stored else None
@@ -68,20 +68,35 @@ def recall(connection: sqlite3.Connection) -> Found:
     sign = last if state is None or state.boot != last.boot else state
     if sign.lsl_s is not None and (alive is None or alive.boot != sign.boot or alive.lsl_s < sign.lsl_s):
         alive = Alive(sign.boot, sign.lsl_s, sign.utc_s, state.facts["state"] if sign is state else "")
-    is_on = seizure is not None and seizure.facts["outcome"] == Outcome.ONGOING
     return Found(
         last,
         crashed=stopped is None or (begun is not None and begun.id > stopped.id),
         alive=alive,
-        seizure=seizure if is_on else None,
+        seizure=_open_seizure(connection),
     )
 
 
+def _open_seizure(connection: sqlite3.Connection) -> Row | None:
+    """Return the row of the newest seizure whose end was not written; one before it may have been given up after it."""
+    over: set[str] = set()
+    for row in _newest(connection, f"WHERE kind = '{RowKind.SEIZURE}'", _SEIZURES):
+        facts = row.facts
+        if facts["outcome"] != Outcome.ONGOING:
+            over.add(facts["id"])
+        elif facts["id"] not in over:
+            return row
+    return None
+
+
 def _last(connection: sqlite3.Connection, where: str) -> Row | None:
-    stored = connection.execute(f"{SELECT_ROWS} {where} ORDER BY id DESC LIMIT 1").fetchone()
-    if stored is None:
-        return None
-    row = row_of(stored)
-    if row is None:
-        raise DamagedError(f"row {stored[0]} is not what was written")
-    return row
+    return next(iter(_newest(connection, where, 1)), None)
+
+
+def _newest(connection: sqlite3.Connection, where: str, n: int) -> list[Row]:
+    found = []
+    for stored in connection.execute(f"{SELECT_ROWS} {where} ORDER BY id DESC LIMIT ?", (n,)).fetchall():
+        row = row_of(stored)
+        if row is None:
+            raise DamagedError(f"row {stored[0]} is not what was written")
+        found.append(row)
+    return found

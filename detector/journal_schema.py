@@ -73,8 +73,7 @@ class RowKind(StrEnum):
     ROWS_LOST = "rows-lost"  # rows that could not be written for so long that there was no room for them
     FILE_BEGUN = "file-begun"  # a new file in place of one that cannot be used or has gone
     CONFIG = "config"  # another configuration was taken over
-    RESUMED = "checkpoint-resumed"  # the program goes on from where the one before was killed
-    REFUSED = "checkpoint-refused"  # it does not, and why
+    CHECKPOINT = "checkpoint"  # whether the program goes on from where the one before was killed, and why not
     # Never written, only read:
     DAMAGED = "damaged"  # a row that is not what was written
     MISSING = "missing"  # rows that are not there any more

@@ -77,6 +77,17 @@ def test_bids_has_szcores_rows_and_the_spans_that_nobody_watched_beside_them(tmp
     assert (tmp_path / "out" / "dataset_description.json").exists()
 
 
+@pytest.mark.parametrize(("onset_s", "lengths"), [(1105.0, ["5.000", "25.000"]), (1100.0, ["30.000"])])
+def test_a_seizure_that_was_declared_anew_ends_the_one_before(
+    tmp_path: Path, onset_s: float, lengths: list[str]
+) -> None:
+    again = replace(LOST, id="c", onset_s=onset_s, declared_s=1110.0)
+    written = write_bids(tmp_path, [replace(WATCH, seizures=(ENDED, LOST, again))], "ward-1")
+    [events] = [path for path in written if path.name.endswith("_events.tsv")]
+    assert [row["duration"] for row in rows(events.read_text()) if row["eventType"] == "sz"] == ["35.000", *lengths]
+    assert len(read_annotated(events).seizures) == 1 + len(lengths)
+
+
 def test_a_boot_in_which_nothing_was_watched_has_no_events_file(tmp_path: Path) -> None:
     write_bids(tmp_path, [SECOND], "ward-1")
     assert len([*tmp_path.rglob("*_events.tsv")]) == 1

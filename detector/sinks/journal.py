@@ -166,12 +166,20 @@ class Journal:
             same_boot=found.seizure.boot == self._boot,
         )
 
-    def give_up_open_seizure(self, now_s: float) -> None:
-        """Write that the outcome of that seizure is unknown; call it whenever nothing was resumed.
+    def give_up_open_seizure(self, now_s: float, *, resumed_id: str = "") -> None:
+        """Write that the outcome of the seizure that was going on at a crash is unknown, unless it is resumed.
 
-        It does what is right also where the file can be opened only later, or there was no such seizure.
+        To be called once after each start. It does what is right also where the file can be opened only later, where
+        there was no such seizure, and where others have been declared since.
+
+        Parameters
+        ----------
+        now_s
+            The clock now.
+        resumed_id
+            The id of the seizure that goes on, where one does.
         """
-        self._writer.put(self._row(RowKind.SEIZURE, now_s, GIVEN_UP))
+        self._writer.put(self._row(RowKind.SEIZURE, now_s, f"{GIVEN_UP}{resumed_id}"))
 
     def push_marker(self, text: str, time_s: float) -> None:
         """Write a state that is entered, or a session's boundary."""

@@ -21,7 +21,9 @@ from detector.sinks.journal_queue import WaitingRows
 log = logging.getLogger(__name__)
 
 CAPACITY = 10_000  # rows that wait, some 5 MB: hours of a network that flaps, weeks of a quiet one
-GIVEN_UP = ""  # the payload of a row about a seizure that only the file knows; it is filled in when it is written
+# Begins the payload of a row about a seizure that only the file knows, and is filled in when the row is written; behind
+# it is the id of the seizure that goes on.
+GIVEN_UP = "given up, unless it is "
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 8.0
 _LAST_RETRY_S = 0.05  # while the program ends
@@ -185,17 +187,20 @@ class JournalWriter:
             self._last = row
             if row.kind in (RowKind.START, RowKind.STATE):
                 self._standing[RowKind(row.kind)] = row
+            elif row.kind == RowKind.SEIZURE and row.facts["outcome"] == Outcome.ONGOING:
+                self._standing[RowKind.SEIZURE] = row
             elif row.kind == RowKind.SEIZURE:
-                self._standing.pop(RowKind.SEIZURE, None)
-                if row.facts["outcome"] == Outcome.ONGOING:
-                    self._standing[RowKind.SEIZURE] = row
+                if _is_of(row, self._standing.get(RowKind.SEIZURE)):
+                    del self._standing[RowKind.SEIZURE]
+                if self._found is not None and _is_of(row, self._found.seizure):
+                    self._found = replace(self._found, seizure=None)
 
     def _filled(self, row: Row) -> Row | None:
-        """Return the row as it is to be written; ``None`` for the end of a seizure that there was not."""
-        if row.payload != GIVEN_UP:
+        """Return the row as it is to be written; ``None`` for the end of a seizure that there was not, or goes on."""
+        if not row.payload.startswith(GIVEN_UP):
             return row
-        on = self._standing.get(RowKind.SEIZURE)
-        if on is None:
+        on = None if self._found is None else self._found.seizure
+        if on is None or on.facts["id"] == row.payload.removeprefix(GIVEN_UP):
             return None
         return replace(row, payload=json_text({**on.facts, "outcome": Outcome.UNKNOWN, "boot": on.boot}))
 
@@ -225,6 +230,11 @@ class JournalWriter:
             # As text: a record that keeps the error keeps what was being read, and so the file's lock.
             log.error("%s\n%s", trouble, "".join(traceback.format_exception(error)))
         self.trouble = trouble
+
+
+def _is_of(row: Row, seizure: Row | None) -> bool:
+    """Whether a row is about this seizure."""
+    return seizure is not None and row.facts["id"] == seizure.facts["id"]
 
 
 def _advice(error: Exception) -> str:

@@ -47,13 +47,16 @@ def full_while_running(folder: Path) -> None:
     bed.settle()
     filler = fill(folder)
     n = 0
-    while bed.journal.trouble is None:
+
+    def say_and_look() -> bool:
+        nonlocal n
         bed.say(STATES[n % 4], 1)
         n += 1
-    in_trouble(bed, "make room on its disk")
-    for _ in range(4 - n % 4):
-        bed.say(STATES[n % 4], 1)
-        n += 1
+        return "make room on its disk" in (bed.journal.trouble or "")
+
+    until(say_and_look, 10, "the trouble is told")
+    for _ in range(20):
+        say_and_look()
     filler.unlink()
     until(lambda: bed.journal.trouble is None, 60, "the trouble is over")
     bed.stop()
@@ -80,8 +83,12 @@ def full_for_too_long(folder: Path) -> None:
         bed.say("non-seizure", 10)
         bed.settle()
         filler = fill(folder)
-        while bed.journal.trouble is None:
+
+        def note_and_look() -> bool:
             bed.journal.note("config", {"filling": "x" * 4000}, bed.now_s)
+            return bed.journal.trouble is not None
+
+        until(note_and_look, 10, "the trouble is told")
         full_s = bed.now_s
         for n in range(200):
             bed.say("not-monitoring/lost" if n % 2 else "non-seizure", 10)

@@ -110,10 +110,10 @@ def test_a_condition_is_raised_changed_and_cleared_and_its_text_is_bounded(bed: 
 
 
 def test_a_note_of_the_service_has_its_own_kind(bed: Bed) -> None:
-    bed.start().note(RowKind.REFUSED, {"because": "another model", "age_s": math.inf}, 1002.0)
+    bed.start().note(RowKind.CHECKPOINT, {"because": "another model", "age_s": math.inf}, 1002.0)
     bed.stop()
     row = rows_of(bed.path)[1]
-    assert (row.kind, row.lsl_s, row.facts) == ("checkpoint-refused", 1002, {"because": "another model", "age_s": None})
+    assert (row.kind, row.lsl_s, row.facts) == ("checkpoint", 1002, {"because": "another model", "age_s": None})
 
 
 def test_it_is_written_every_few_seconds_that_the_program_lives_and_what_it_says(bed: Bed) -> None:
@@ -254,6 +254,42 @@ def test_a_seizure_that_is_resumed_stays_one_and_its_end_is_its_end(bed: Bed) ->
     bed.stop()
     assert bed.start().open_seizure(10) is None
     bed.stop()
+
+
+def test_giving_up_late_gives_up_the_seizure_of_before_and_not_one_that_was_declared_since(bed: Bed) -> None:
+    bed.start()
+    bed.declare(1)
+    bed.crash()
+    bed.now_s += 2
+    bed.start()
+    again = bed.declare(2)  # what goes on did not know of the first
+    bed.settle()
+    bed.journal.give_up_open_seizure(bed.now_s)
+    bed.settle()
+    assert bed.journal.open_seizure(10) is None
+    bed.crash()
+    found = bed.start().open_seizure(10)
+    assert found is not None
+    assert found.id == "seizure-2"
+    bed.journal.push_event(replace(again, offset_s=1030.0, outcome=Outcome.ENDED), 1035.0)
+    bed.stop()
+    told = [(row.facts["number"], row.facts["outcome"]) for row in rows_of(bed.path) if row.kind == "seizure"]
+    assert told == [(1, "ongoing"), (2, "ongoing"), (1, "unknown"), (2, "ended")]
+    assert bed.start().open_seizure(10) is None
+    bed.stop()
+
+
+def test_the_seizure_that_goes_on_is_not_given_up_and_another_one_is(bed: Bed) -> None:
+    bed.start()
+    bed.declare(1)
+    told = []
+    for resumed_id in ("seizure-1", "seizure-0"):
+        bed.crash()
+        bed.start().give_up_open_seizure(bed.now_s, resumed_id=resumed_id)
+        bed.settle()
+        told.append([what for kind, what in said(bed.path) if kind == "seizure"])
+    bed.stop()
+    assert told == [["ongoing"], ["ongoing", "unknown"]]
 
 
 def test_a_seizure_is_still_found_when_the_next_start_was_killed_before_it_gave_it_up(bed: Bed) -> None:
