@@ -223,7 +223,8 @@ def test_a_file_that_is_damaged_while_it_is_written_is_set_aside_and_what_stands
     bed.say("not-monitoring/lost", 1)
     bed.settle()
     bed.stop()
-    assert len(kept_in(tmp_path, "damaged")) == 1
+    kept = [path for path in kept_in(tmp_path, "damaged") if not path.name.endswith(("-wal", "-shm"))]  # beside it
+    assert len(kept) == 1
     assert said(bed.path) == [
         ("file-begun", "file is not a database"),
         ("start", None),
