@@ -27,10 +27,11 @@ def test_signals_while_it_loads_and_a_flood_of_them_neither_end_nor_hold_it(tmp_
     bundle = make_bundle(tmp_path)
     config.write_text(f'[bed]\nname = "{name}"\n[source]\nsource_id = "{name}"\n[model]\nbundle = "{bundle}"\n')
     with program("run", "--config", str(config), log=log) as daemon:
-        until(lambda: _ignores(daemon.pid, signal.SIGHUP), 30, "it has begun to load")
+        both = (signal.SIGHUP, signal.SIGUSR1)
+        until(lambda: all(_ignores(daemon.pid, number) for number in both), 30, "it has begun to load")
 
         def ready() -> bool:
-            for number in (signal.SIGHUP, signal.SIGUSR1):
+            for number in both:
                 daemon.send_signal(number)
             assert daemon.poll() is None, log.read_text()
             return "waiting for its stream" in log.read_text()
