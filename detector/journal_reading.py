@@ -56,12 +56,13 @@ class JournalReader:
         self._path = path
         self._connection = _open(path)
         try:
-            # Before the rows: what was alive is true of the rows before it.
+            self._run("BEGIN")  # all of one moment: a sign of life is true of the rows before it only
             stored = self._run(SELECT_ALIVE)
             self.alive: Alive | None = alive_of(stored[0]) if stored else None
             # Two questions: both in one would have SQLite walk through all rows.
             [[self._first_id]] = self._run("SELECT min(id) FROM rows")
             [[self._last_id]] = self._run("SELECT max(id) FROM rows")
+            self._run("COMMIT")
         except BaseException:
             self._connection.close()
             raise

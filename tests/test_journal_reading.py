@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,29 @@ def test_what_is_alive_is_never_newer_than_the_rows_that_are_read(tmp_path: Path
         file.close()
         [watch] = watches_of(reader.rows(), reader.alive)
     assert watch.end_s == 3
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_what_is_written_while_it_is_opened_is_not_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    path = written(tmp_path / "a.sqlite", n)
+    file = JournalFile(path)
+    file.open()
+    ask = JournalReader._run
+
+    def ask_and_write(self: JournalReader, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        answer = ask(self, statement, *values)
+        if statement.startswith("SELECT") and not values:
+            row = Row("b", "s", "state", 50.0, UTC_S + 50, None, '{"state": "not-monitoring/lost"}')
+            file.append([row], Alive("b", 99.0, UTC_S + 99, "not-monitoring/lost"))
+        return answer
+
+    monkeypatch.setattr(JournalReader, "_run", ask_and_write)
+    with closing(JournalReader(path)) as reader:
+        assert reader.alive == Alive("b", n, UTC_S + n, "non-seizure")
+        assert [row.id for row in reader.rows()] == [*range(1, n + 1)]
+    file.close()
 
 
 @pytest.mark.parametrize(
