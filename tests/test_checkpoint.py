@@ -72,7 +72,10 @@ def test_what_is_not_finite_is_not_written(value: Any) -> None:
         small(value=value).encoded()
 
 
-@pytest.mark.parametrize("text", ['{"newest_s": NaN}', "[1]", "1", "{}", '{"a": 1}', "{", '"\\ud800"'])
+NAN = '{"identity": {}, "newest_s": 1.0, "event_id": "", "resumptions": 0, "source": {"a": NaN}, "pipeline": {}}'
+
+
+@pytest.mark.parametrize("text", [NAN, "[1]", "1", "{}", '{"a": 1}', "{", '"\\ud800"'])
 def test_what_no_checkpoint_says_is_refused_although_it_is_whole(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detector.checkpoint.json.dumps", lambda *_, **__: text)
     data = small().encoded()

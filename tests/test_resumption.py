@@ -120,6 +120,10 @@ DIFFERENT: list[tuple[Change, str]] = [
     (lambda d, s, b: (other_card(d, id="m2"), s, b), "the model is 'm2', in the checkpoint 'tiny-1'"),
     (lambda d, s, b: (other_card(d, files={"model.keras": "0" * 64}), s, b), "the hash of the network is '000"),
     (lambda d, s, b: (other_card(d, hop_samples=128), s, b), "the hash of the model's card is '"),
+    (
+        lambda d, s, b: (other_card(d, montage="tuh-tcp-22"), s, b),
+        "the montage is 'tuh-tcp-22', in the checkpoint 'chb-mit-22'",
+    ),
     (lambda d, s, b: (other_source(d, match="order"), s, b), "the match is 'order', in the checkpoint 'labels'"),
     (lambda d, s, b: (other_source(d, stand_ins=True), s, b), "the stand_ins is True, in the checkpoint False"),
     (
