@@ -47,7 +47,8 @@ class DecisionConfig:
     refractory_s
         After a seizure's offset none is declared for this long.
     warm_up_s
-        After a session's start nothing is said for this long.
+        Nothing is said before so long has been watched from a session's start on; a signal too poor to be watched
+        begins it anew.
     min_good
         Derivations that must be good; with fewer nothing is being watched.
     poor_seizure_s
@@ -212,12 +213,14 @@ class Decision:
         self.record.missing += p.missing
         good = int(p.good.sum())
         poor = good < c.min_good
+        warming = not self._reached(now - state.first_s, c.warm_up_s)
         if poor:
             said += self._unwatched(now, now)
+            if warming:  # begins with the first step that can be trusted: baselines are learned from no others
+                state.first_s, state.watched_s = None, 0.0
         else:
             state.poor_since_s = None
             said.extend(self._judge(p.value, now))
-        warming = not self._reached(now - state.first_s, c.warm_up_s)
         if state.event is not None:
             said_state, cause = State.SEIZURE, None
         elif poor:

@@ -293,7 +293,7 @@ def test_whatever_comes_the_promises_hold(
 ) -> None:
     config = replace(PLAIN, step_s=0.5, smoothing_s=smoothing_s, refractory_s=refractory_s)
     decision = Decision(config)
-    now, since_start, open_event, last_offset = 50.0, 0, None, None
+    now, parity, since_start, open_event, last_offset = 50.0, 1, 0, None, None
     numbers: list[int] = []
     for part in parts:
         if isinstance(part, Gap):
@@ -310,7 +310,8 @@ def test_whatever_comes_the_promises_hold(
         value, n = part
         for _ in range(n):
             now += config.step_s
-            stamp = now + jitter * config.step_s * (-1) ** since_start
+            parity = -parity
+            stamp = now + jitter * config.step_s * parity
             said = decision.process(probability(stamp, value))
             *changed, status = said
             assert isinstance(status, Status)
@@ -339,8 +340,24 @@ def test_whatever_comes_the_promises_hold(
                 assert math.isnan(status.probability)
             assert math.isnan(status.probability) == (value is None or not warm)
             assert 0 <= status.burden <= 1
-            since_start += 1
+            since_start = 0 if value is None and not warm else since_start + 1
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_warm_up_begins_with_the_first_signal_that_can_be_watched_as_where_electrodes_are_attached_late() -> None:
+    decision = Decision(PLAIN)
+    for k in range(200):
+        assert states(decision.process(probability(k * 1.0, None))) == [Cause.POOR]
+    said = [states(decision.process(probability(200.0 + k, 0.9)))[-1] for k in range(7)]
+    assert said == [Cause.WARMUP] * 5 + [State.SEIZURE] * 2
+
+
+def test_a_poor_stretch_in_warm_up_begins_it_anew_and_one_after_it_does_not() -> None:
+    decision = Decision(PLAIN)
+    values: list[float | None] = [0.1] * 4 + [None] + [0.1] * 6 + [None, 0.1]
+    said = [states(decision.process(probability(k * 1.0, value)))[-1] for k, value in enumerate(values)]
+    assert said[:10] == [Cause.WARMUP] * 4 + [Cause.POOR] + [Cause.WARMUP] * 5
+    assert said[10:] == [State.NON_SEIZURE, Cause.POOR, State.NON_SEIZURE]
 
 
 def test_as_few_good_channels_as_the_card_tolerates_are_enough() -> None:
