@@ -70,7 +70,7 @@ class CheckpointKeeper:
         self._taken_at_s = None
         self._ask(None)
 
-    def close(self, timeout_s: float = 1.0) -> None:
+    def close(self, timeout_s: float = 0.3) -> None:
         """Do what was asked, as far as the disk does it in this time, and end."""
         with self._asked:
             self._is_closed = True

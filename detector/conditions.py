@@ -25,6 +25,7 @@ class Kind(StrEnum):
     LOST = "lost"  # the stream has gone or gives nothing
     STALE = "stale"  # its samples come late
     POOR = "poor"  # too few derivations can be trusted
+    UNSETTLED = "unsettled"  # samples come, and the warm-up does not end
     FAULT = "fault"  # network or data were not what they must be
     DEGRADED = "degraded"  # it is watched, with fewer derivations than the model knows
     DUPLICATE = "duplicate-source"  # another stream says it is the one that is watched
@@ -43,6 +44,7 @@ PRIORITIES = {
     Kind.LOST: Priority.HIGH,
     Kind.STALE: Priority.HIGH,
     Kind.POOR: Priority.HIGH,
+    Kind.UNSETTLED: Priority.HIGH,
     Kind.FAULT: Priority.HIGH,
     Kind.DEGRADED: Priority.MEDIUM,
     Kind.DUPLICATE: Priority.MEDIUM,

@@ -48,7 +48,7 @@ class Continuity:
         self._boot = boot
         self._resumption: Resumption | None = None
         if settings.every_s > 0:
-            self._resumption = Resumption(path, settings.resume_within_s, report)
+            self._resumption = Resumption(path, settings.resume_within_s, boot, report)
         self._keeper = CheckpointKeeper(path, settings.every_s)
         self._description: Description | None = None
         self._resumed_s = -math.inf
@@ -71,12 +71,15 @@ class Continuity:
         """
         return self._has_resumed
 
-    def opened(self, loaded: Loaded, description: Description, source: Source) -> bool:
-        """Return whether its first sample will show that a stream goes on; until then nothing is said about it."""
+    def opened(self, loaded: Loaded, description: Description, source: Source, now_s: float) -> bool:
+        """Return whether its first sample will show that a stream goes on; until then nothing is said about it.
+
+        ``now_s`` is of this machine's LSL clock.
+        """
         self._description = description
         if self._resumption is None:
             return False
-        return self._resumption.opened(identity(loaded, description, self._boot), source.set_state)
+        return self._resumption.opened(identity(loaded, description, self._boot), source.set_state, now_s)
 
     def resume(self, pipeline: Pipeline, first: Chunk | Gap) -> tuple[str, list[Decided]] | None:
         """Take the checkpoint up, see `Resumption.resume`; ``None`` where there is nothing to be taken up."""
@@ -94,6 +97,8 @@ class Continuity:
             self._has_stepped = self._is_urgent = False
             self._resumed_s = -math.inf  # times may be of another clock now
             self._keeper.discard()
+            if self._resumption is not None:
+                self._resumption.forget()
         elif isinstance(said, Event):
             self._is_urgent = True
         elif isinstance(said, Status) and said.time_s > self._resumed_s:

@@ -64,6 +64,7 @@ class RowKind(StrEnum):
 
     START = "start"  # a program begins: its version, model and configuration
     STOP = "stop"  # it has ended in an orderly way
+    ERROR = "internal-error"  # it ends by an error of its own; none of the above follows
     CRASH = "crash-detected"  # the program before did not; until when it is known to have lived
     STATE = "state"  # seizure, non-seizure or not-monitoring, and why
     SESSION = "session"  # a boundary behind which nothing of before is known

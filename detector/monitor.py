@@ -22,6 +22,8 @@ _AFTER = {
     Reset.RELOAD: Cause.STARTING,
 }
 
+_OLD_STEP_S = 3.0  # clients call a status dead that is older, and so is a step that is said again
+
 
 class Sink(Protocol):
     """What the monitor needs of an outlet, a journal or a log. Times are seconds on this machine's LSL clock."""
@@ -72,6 +74,7 @@ class Monitor:
         self._said: tuple[State, Cause | None] | None = None
         self._marked_s = -math.inf
         self.published_s = -math.inf  # when the last status went out
+        self._stepped_s = -math.inf  # sample time of the last step
         self.event_id = ""  # of the seizure that was declared last
 
     def start(self, now_s: float) -> None:
@@ -115,6 +118,7 @@ class Monitor:
                 self._idle(_AFTER.get(said.reason, Cause.WARMUP), math.nan, now_s)
         else:
             age_s = max(now_s - said.time_s, 0.0)
+            self._stepped_s = said.time_s
             stale = Cause.STALE if age_s > self._config.stall_s else None
             if said.state is not State.SEIZURE and (stale or (doubt and said.state is State.NON_SEIZURE)):
                 said = replace(said, state=State.NOT_MONITORING, cause=stale or doubt, probability=math.nan)
@@ -136,6 +140,8 @@ class Monitor:
         if cause is None and math.isnan(age_s):
             cause = Cause.WARMUP  # connected, and the first sample is on its way
         watching = cause is None and age_s <= self._config.stall_s
+        if self.status.state is State.NON_SEIZURE and now_s - self._stepped_s > _OLD_STEP_S:
+            watching = False  # samples that come are not watched while nothing is made of them
         silent_s = now_s - self.published_s
         # Samples that come late do not end a seizure; only samples that do not come at all do.
         if watching or (cause is None and self.status.state is State.SEIZURE):

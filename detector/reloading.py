@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detector.background import Background
 from detector.config import differences
+from detector.config_check import open_to_anybody
 from detector.errors import ConfigError, DetectorError
 from detector.loading import Loaded, reload
 from detector.sinks.identity import outlet_identity
@@ -46,9 +47,10 @@ class Reloading:
         try:
             loaded = loading.result()
             _require_possible(before, loaded)
-        except (DetectorError, RuntimeError) as error:  # the latter where there are no more threads or files
-            log.error("the configuration is kept as it was: %s", error)
-            self.trouble = f"{error}; the configuration of before goes on: mend the file and reload"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the bed goes on being watched as before
+            text = str(error) if isinstance(error, DetectorError) else f"internal error {error!r}"
+            log.error("the configuration is kept as it was: %s", text)
+            self.trouble = f"{text}; the configuration of before goes on: mend the file and reload"
             return None
         self.trouble = ""
         changes = [*differences(before.config, loaded.config)]
@@ -65,7 +67,14 @@ class Reloading:
             log.warning("no configuration file to read again")
             return
         path = self._path
-        self._loading = Background(lambda: reload(path, before))  # a model takes seconds to load
+
+        def read() -> Loaded:
+            loaded = reload(path, before)
+            if wrong := [*open_to_anybody(path)]:
+                raise ConfigError("; ".join(wrong))
+            return loaded
+
+        self._loading = Background(read)  # a model takes seconds to load
 
 
 def _require_possible(before: Loaded, after: Loaded) -> None:

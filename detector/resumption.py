@@ -25,6 +25,8 @@ from detector.plain_state import Plain
 _MOST = 5
 _QUIET_S = 60.0
 
+_BOOT = "boot of the machine"
+
 
 def identity(loaded: Loaded, description: Description, boot: str) -> Plain:
     """Return what must be the same where a checkpoint is taken up, by the words that say what differs.
@@ -41,7 +43,7 @@ def identity(loaded: Loaded, description: Description, boot: str) -> Plain:
     card, source = loaded.bundle.card, loaded.config.source
     return {
         "version of the program": __version__,
-        "boot of the machine": boot,
+        _BOOT: boot,
         "model": card.id,
         "montage": card.montage,
         "hash of the network": loaded.bundle.sha256,
@@ -68,25 +70,39 @@ class Resumption:
         Of the checkpoint.
     within_s
         The longest hole in the samples.
+    boot
+        Names this boot of the machine: times of another one cannot be compared.
     report
         Is told, in a sentence, that it was taken up or why not; nothing where there is none.
     """
 
-    def __init__(self, path: Path, within_s: float, report: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, within_s: float, boot: str, report: Callable[[str], None]) -> None:
         self._within_s, self._report = within_s, report
         self._found: Checkpoint | None = None
         self._fits = False
         self._resumptions, self._resumed_s = 0, -math.inf
         try:
             self._found = read_checkpoint(path)
+            if self._found is not None:
+                _require_same(self._found.identity, {_BOOT: boot})
         except CheckpointError as error:
             self._refuse(error)
 
     def is_pending(self, now_s: float) -> bool:
-        """Return whether there is a checkpoint that may still be taken up; ``now_s`` is of this machine's LSL clock."""
-        return self._found is not None and now_s - self._found.newest_s <= self._within_s
+        """Return whether there is a checkpoint that may still be taken up; too old once, it is refused for good.
 
-    def opened(self, now: Plain, set_source_state: Callable[[object], None]) -> bool:
+        ``now_s`` is of this machine's LSL clock.
+        """
+        if self._found is not None and not abs(age_s := now_s - self._found.newest_s) <= self._within_s:
+            self._refuse(CheckpointError(f"its newest sample is {age_s:.1f} s old, expected 0 to {self._within_s:g} s"))
+        return self._found is not None
+
+    def forget(self) -> None:
+        """Take nothing up any more: another session has begun."""
+        if self._found is not None:
+            self._refuse(CheckpointError("another session has begun"))
+
+    def opened(self, now: Plain, set_source_state: Callable[[object], None], now_s: float) -> bool:
         """Return whether a stream that has just been opened may be what the checkpoint goes on with.
 
         Parameters
@@ -95,10 +111,12 @@ class Resumption:
             The `identity` of what is watched.
         set_source_state
             Of the stream's source; called where it may.
+        now_s
+            This machine's LSL clock now.
         """
         self._fits = False
         found = self._found
-        if found is None:
+        if found is None or not self.is_pending(now_s):
             return False
         try:
             _require_same(found.identity, now)

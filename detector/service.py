@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from detector.boot import boot_id
 from detector.conditions import Kind
 from detector.config import Config
-from detector.continuity import Continuity
 from detector.decision import Decision, Record
 from detector.errors import BadDataError, StateError
+from detector.keeping import Keeping
 from detector.loading import Loaded, load
 from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap, Reset, Status
 from detector.monitor import Monitor, MonitorConfig, Sink
@@ -24,13 +23,11 @@ from detector.pipeline import Conditioning, Pipeline, SourceConfig
 from detector.reloading import Reloading
 from detector.sd_notify import Notifier
 from detector.sinks.identity import outlet_identity
-from detector.sinks.journal import Journal, journal_config, journal_path
 from detector.sinks.log import LogSink
 from detector.sinks.lsl import LslOutlets
 from detector.source.lsl import LslSource, local_clock
 from detector.source.lsl_control import LslControl
 from detector.source.said import Opened
-from detector.state_folder import state_folder
 from detector.supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -60,7 +57,6 @@ class Service:
         self._reloading = Reloading(config_path)
         self._fault = ""
         self._notifier = notifier or Notifier({})
-        self._journal: Journal | None = None
         self._outlets: LslOutlets | None = None
         self._take_over(load(config))
 
@@ -80,8 +76,10 @@ class Service:
         try:
             while not self._stop_asked:
                 self.turn()
-        finally:
-            self._shut_down()
+        except BaseException as error:
+            self._shut_down(error)
+            raise
+        self._shut_down()
 
     def check(self) -> None:
         """Try the source's predicate and the outlets; everything else was checked at construction."""
@@ -127,8 +125,9 @@ class Service:
             elif not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
         if self._pipeline is not None:
-            self._continuity.keep(self._loaded, self._pipeline, self._source, self._monitor.event_id, time.monotonic())
-        self._give_up_what_is_not_resumed()
+            kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
+            self._keeping.continuity.keep(*kept, time.monotonic())
+        self._keeping.give_up_what_is_not_resumed(self._monitor.event_id)
         obstacle = self._source.obstacle
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
         self._look()
@@ -139,8 +138,7 @@ class Service:
             Kind.FAULT: self._fault if self._monitor.status.cause is Cause.FAULT else None,
             Kind.CONFIG: self._reloading.trouble,
             Kind.HEALTH: self._supervision.health.problem,
-            Kind.CHECKPOINT: self._continuity.trouble,
-            Kind.JOURNAL: None if self._journal is None else self._journal.trouble,
+            **self._keeping.troubles,
         }
         self._supervision.look(self._loaded, self._source, self._monitor, faults, troubles, is_ready=is_ready)
 
@@ -148,8 +146,7 @@ class Service:
         self._open_outlets()
         self._supervision = Supervision(self._config, self._notifier)
         self._source, self._control = self._open_source(), self._open_control()
-        self._journal = self._open_journal()
-        self._continuity, self._may_resume = self._open_continuity(), True
+        self._keeping = Keeping(self._loaded, correction=lambda: self._source.correction_s)
         self._monitor = Monitor(self._monitor_config(), self._sinks())
         self._monitor.start(local_clock())
         log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
@@ -157,7 +154,7 @@ class Service:
     def _sinks(self) -> list[Sink]:
         assert self._outlets is not None
         sinks: list[Sink] = [self._outlets, LogSink(), self._supervision.health]
-        return sinks if self._journal is None else [*sinks, self._journal]
+        return sinks if self._keeping.journal is None else [*sinks, self._keeping.journal]
 
     def _open_outlets(self) -> None:
         identity = outlet_identity(self._loaded)
@@ -170,32 +167,6 @@ class Service:
         if self._outlets is not None:
             self._outlets.close()
         self._outlets = None
-
-    def _open_journal(self) -> Journal | None:
-        path = journal_path(self._config)
-        if path is None:
-            return None
-        config = journal_config(path, self._loaded)
-        return Journal(config, clock=local_clock, correction=lambda: self._source.correction_s)
-
-    def _open_continuity(self) -> Continuity:
-        path = state_folder() / f"{self._config.bed.name}.checkpoint"
-        return Continuity(path, self._config.checkpoint, boot_id(), self._report_resumption)
-
-    def _report_resumption(self, sentence: str) -> None:
-        log.info("%s", sentence)
-        self._note("checkpoint", {"text": sentence})
-
-    def _note(self, kind: str, facts: Mapping[str, Any]) -> None:
-        if self._journal is not None:
-            self._journal.note(kind, facts, local_clock())
-
-    def _give_up_what_is_not_resumed(self) -> None:
-        """Say once that nobody saw the end of a seizure that was on when the process before was killed."""
-        if self._may_resume and not self._continuity.is_pending(local_clock()):
-            self._may_resume = False
-            if self._journal is not None and not self._continuity.has_resumed:
-                self._journal.give_up_open_seizure(local_clock())
 
     def _open_source(self) -> LslSource:
         return LslSource(self._config.source, self._accept)
@@ -211,24 +182,35 @@ class Service:
     def _monitor_config(self) -> MonitorConfig:
         return MonitorConfig(self._bundle.card.step_s, self._config.source.stall_s)
 
-    def _shut_down(self) -> None:
-        self._supervision.stopping()
-        if self._outlets is not None:  # else they could not be opened anew, and nobody listens
-            self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
-            self._monitor.stop(local_clock())
-            self._look(is_ready=False)
-        self._continuity.close()
-        if self._journal is not None:
-            self._journal.close()
-        self._source.close()
-        self._close_control()
-        self._close_outlets()
-        self._supervision.close()
+    def _shut_down(self, error: BaseException | None = None) -> None:
+        """Say that nothing is watched any more, and close; each step is done whatever becomes of those before it."""
+        with contextlib.ExitStack() as steps:  # which are done in reverse order
+            steps.callback(self._supervision.close)
+            steps.callback(self._close_outlets)
+            steps.callback(self._close_control)
+            steps.callback(self._source.close)
+            steps.callback(self._keeping.close)
+            if self._outlets is not None:  # else they could not be opened anew, and nobody listens
+                steps.callback(self._say_the_end)
+            if error is None:
+                steps.callback(self._end_session)
+            else:
+                steps.callback(self._keeping.fail, error)
+            steps.callback(self._supervision.stopping)
         log.info("stopped")
+
+    def _say_the_end(self) -> None:
+        self._monitor.stop(local_clock())
+        self._look(is_ready=False)
+
+    def _end_session(self) -> None:
+        self._feed(Gap(self._source.newest_s, math.nan, Reset.END))
+        self._keeping.give_up_what_is_not_resumed(self._monitor.event_id, at_once=True)
 
     def _swap(self, loaded: Loaded) -> None:
         """Go on with another configuration: a new session, of the same stream where the stream is the same."""
         before = self._loaded
+        self._keeping.note_reload(before, loaded)
         self._feed(Gap(self._source.newest_s, math.nan, Reset.RELOAD))
         same_network = loaded.network is before.network
         accepted, pipeline = self._accepted, self._pipeline
@@ -257,7 +239,7 @@ class Service:
         if self._accepted.montage.missing:
             log.warning("montage: missing %s; masked", ", ".join(self._accepted.montage.missing))
         boundary = Gap(local_clock(), math.nan, opened.reason)
-        if self._continuity.opened(self._loaded, opened.description, self._source):
+        if self._keeping.continuity.opened(self._loaded, opened.description, self._source, local_clock()):
             self._boundary = boundary  # said only if the first sample shows that the session before does not go on
         else:
             self._feed(boundary)
@@ -271,12 +253,12 @@ class Service:
             for said in self._process(message):
                 stepped = stepped or isinstance(said, Status)
                 self._monitor.take(said, local_clock(), doubt)
-                self._continuity.hear(said)
+                self._keeping.continuity.hear(said)
         except (StateError, BadDataError) as error:
             self._fault = f"{error}; the session is begun anew"
             for said in self._process(Gap(self._source.newest_s, math.nan, Reset.FAULT)):
                 self._monitor.take(said, local_clock())
-                self._continuity.hear(said)
+                self._keeping.continuity.hear(said)
             if isinstance(error, BadDataError):
                 self._source.refuse(str(error))
                 return False
@@ -286,7 +268,7 @@ class Service:
     def _process(self, message: Chunk | Gap) -> Iterable[Decided]:
         if self._pipeline is not None:
             boundary, self._boundary = self._boundary, None
-            taken_up = None if boundary is None else self._continuity.resume(self._pipeline, message)
+            taken_up = None if boundary is None else self._keeping.continuity.resume(self._pipeline, message)
             if taken_up is not None:
                 self._monitor.event_id, said = taken_up
                 return itertools.chain(said, self._pipeline.process(message) if isinstance(message, Chunk) else ())

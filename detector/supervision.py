@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from detector.conditions import Conditions, Kind
 from detector.config import Config
-from detector.diagnosis import diagnose
+from detector.diagnosis import Settling, diagnose
 from detector.health import Health, Snapshot
 from detector.loading import Loaded
 from detector.messages import State
@@ -32,6 +32,7 @@ class Supervision:
 
     def __init__(self, config: Config, notifier: Notifier) -> None:
         self.conditions, self.proof = Conditions(), Proof()
+        self._settling = Settling()
         self.health = Health(config.health, config.bed.name)
         self._notifier = notifier
 
@@ -65,7 +66,9 @@ class Supervision:
         now_s, status = local_clock(), monitor.status
         input_age_s = now_s - source.newest_s
         wrong = source.wrong() | {kind: text for kind, text in troubles.items() if text}
-        if not _NOBODY_SENDS & wrong.keys():
+        sends = not _NOBODY_SENDS & wrong.keys()
+        wrong |= self._settling.look(status if sends else None, loaded.decision.warm_up_s, now_s)
+        if sends:
             wrong |= diagnose(status, input_age_s, loaded.config.source.stall_s, loaded.bundle.card, faults)
         for condition in self.conditions.see(wrong, now_s):
             monitor.tell(condition, now_s)

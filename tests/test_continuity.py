@@ -17,7 +17,19 @@ from detector.config import make_config
 from detector.continuity import Continuity
 from detector.decision import Decision
 from detector.loading import Loaded
-from detector.messages import Chunk, Decided, Description, Event, Features, Gap, Probability, Reset, State, Status
+from detector.messages import (
+    Chunk,
+    Decided,
+    Description,
+    Event,
+    Features,
+    Gap,
+    Probability,
+    Reset,
+    SessionReset,
+    State,
+    Status,
+)
 from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.plain_state import Plain
 from tests.bundles import tiny_bundle
@@ -68,11 +80,11 @@ class Process:
         self.said: list[Decided] = []
         self.event_id = ""
 
-    def open(self) -> bool:
+    def open(self, now_s: float = 25.0) -> bool:
         conditioning = Conditioning(self.loaded.bundle.card, self.description)
         self.network = Network()
         self.pipeline = Pipeline(conditioning, self.network, Decision(self.loaded.decision))
-        return self.continuity.opened(self.loaded, self.description, self.source)
+        return self.continuity.opened(self.loaded, self.description, self.source, now_s)
 
     def feed(self, message: Chunk | Gap, now_s: float) -> list[Decided]:
         taken_up = self.continuity.resume(self.pipeline, message)
@@ -176,6 +188,17 @@ def test_a_session_that_goes_on_without_a_seizure_resumes_none(process: Any, pat
     assert second.reports
     assert not second.continuity.is_pending(20.0)
     assert not second.continuity.has_resumed
+
+
+def test_a_session_that_the_operator_begins_before_the_stream_is_there_is_a_new_one(process: Any) -> None:
+    first = process()
+    first.open()
+    first.watch(14, 0.0)
+    first.kill()
+    second = process()
+    second.continuity.hear(SessionReset(20.0, Reset.OPERATOR, 0))
+    assert not second.open()
+    assert second.reports == ["the checkpoint is not taken up: another session has begun"]
 
 
 def test_what_was_said_of_a_seizure_is_kept_before_its_time(process: Any, path: Path) -> None:

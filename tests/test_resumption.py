@@ -63,10 +63,11 @@ class Bed:
             path.write_bytes(checkpoint.encoded())
         self.reports: list[str] = []
         self.sources: list[object] = []
-        self.resumption = Resumption(path, within_s, self.reports.append)
+        self.newest_s = 0.0 if checkpoint is None else checkpoint.newest_s
+        self.resumption = Resumption(path, within_s, BOOT, self.reports.append)
 
-    def opened(self, now: dict[str, Any]) -> bool:
-        return self.resumption.opened(now, self.sources.append)
+    def opened(self, now: dict[str, Any], age_s: float = 1.0) -> bool:
+        return self.resumption.opened(now, self.sources.append, self.newest_s + age_s)
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_another_version_of_the_program_is_refused(
 def test_one_that_does_not_say_whose_it_is_is_refused(
     path: Path, loaded: Loaded, description: Description, now: dict[str, Any]
 ) -> None:
-    bed = Bed(path, kept({}, build(loaded, description), newest_s=1.0))
+    bed = Bed(path, kept({"boot of the machine": BOOT}, build(loaded, description), newest_s=1.0))
     assert not bed.opened(now)
     assert bed.reports == ["the checkpoint is not taken up: it does not say its version of the program"]
 
@@ -197,8 +198,42 @@ def test_a_state_that_its_source_cannot_have_is_refused(
     def refuse(state: object) -> None:
         raise StateError("no such stamps")
 
-    assert not bed.resumption.opened(now, refuse)
+    assert not bed.resumption.opened(now, refuse, 2.0)
     assert bed.reports == ["the checkpoint is not taken up: no such stamps"]
+
+
+@pytest.mark.parametrize("age_s", [30.1, -30.1, math.nan])
+def test_one_that_is_too_old_by_the_clock_is_refused_for_good_before_its_source_learns_of_it(
+    path: Path, loaded: Loaded, description: Description, now: dict[str, Any], age_s: float
+) -> None:
+    bed = Bed(path, kept(now, build(loaded, description), newest_s=100.0))
+    assert bed.resumption.is_pending(130.0)
+    assert not bed.opened(now, age_s)
+    assert bed.sources == []
+    assert bed.reports == [
+        f"the checkpoint is not taken up: its newest sample is {age_s:.1f} s old, expected 0 to 30 s"
+    ]
+    assert not bed.resumption.is_pending(101.0)
+    assert not bed.opened(now)
+
+
+def test_one_of_another_boot_is_not_waited_for(
+    path: Path, loaded: Loaded, description: Description, now: dict[str, Any]
+) -> None:
+    bed = Bed(path, kept(now | {"boot of the machine": "boot-0"}, build(loaded, description), newest_s=100.0))
+    assert not bed.resumption.is_pending(101.0), "its times are of another clock"
+    [report] = bed.reports
+    assert "the boot of the machine is 'boot-1', in the checkpoint 'boot-0'" in report
+
+
+def test_where_another_session_has_begun_before_the_stream_came_nothing_is_taken_up(
+    path: Path, loaded: Loaded, description: Description, now: dict[str, Any]
+) -> None:
+    bed = Bed(path, kept(now, build(loaded, description), newest_s=100.0))
+    bed.resumption.forget()
+    bed.resumption.forget()
+    assert not bed.opened(now)
+    assert bed.reports == ["the checkpoint is not taken up: another session has begun"]
 
 
 # Going on.

@@ -317,6 +317,27 @@ def test_a_file_that_changes_while_another_is_loaded_is_read_too(
     world.until(lambda: world.service._decision.config.onset_hold_s == 9.0)
 
 
+def test_a_file_that_everybody_may_write_is_not_taken_over(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.write("[decision]\nonset_hold_s = 9.0\n")
+    world.path.chmod(0o666)
+    world.service._reloading.ask()
+    world.until(lambda: "kept as it was" in caplog.text)
+    assert "may be written by everybody (mode 0666)" in caplog.text
+    assert world.service._decision.config.onset_hold_s == 1.0
+
+
+def test_whatever_goes_wrong_in_a_reload_the_bed_goes_on_being_watched(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str) -> Bundle:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr("detector.loading.load_bundle", fail)
+    world.service._reloading.ask()
+    world.until(lambda: "kept as it was: internal error ZeroDivisionError('a mistake of ours')" in caplog.text)
+    world.monitored()
+
+
 def test_a_file_that_renames_the_bed_is_not_taken_over(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.monitored()
     world.path.write_text(world.path.read_text().replace(f'"{world.bed}"', f'"{world.bed}x"'))

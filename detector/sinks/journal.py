@@ -130,6 +130,7 @@ class Journal:
         utc: Callable[[], float] = time.time,
         boot: str | None = None,
     ) -> None:
+        self.path = config.path
         self._clock, self._correction, self._utc = clock, correction, utc
         self._boot = boot_id() if boot is None else boot
         self._session = uuid.uuid4().hex
@@ -145,7 +146,7 @@ class Journal:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps rows from being written and what is to be done about it; ``None`` while they are."""
+        """See `JournalWriter.trouble`."""
         return self._writer.trouble
 
     def open_seizure(self, timeout_s: float = 2.0) -> OpenSeizure | None:
@@ -251,8 +252,13 @@ class Journal:
         """Write something that is of the service itself: a configuration that is taken over, a checkpoint."""
         self._put(kind, now_s, facts)
 
+    def fail(self, error: str) -> None:
+        """Write that this program ends by an error of its own; no orderly stop follows, whatever is said."""
+        self._put(RowKind.ERROR, self._clock(), {"error": error[:_MAX_TEXT]})
+        self._has_stopped = True
+
     def close(self, timeout_s: float = 0.5) -> None:
-        """Write that this program ends, and what waits, for at most so long."""
+        """Write that this program ends, unless it failed, and what waits, for at most so long."""
         self._stop(self._clock())
         self._writer.close(timeout_s)
 

@@ -6,6 +6,7 @@ import errno
 import logging
 import sqlite3
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,7 @@ GIVEN_UP = "given up, unless it is "
 _BATCH = 500
 _RETRY_S, _LONGEST_RETRY_S = 0.5, 8.0
 _LAST_RETRY_S = 0.05  # while the program ends
+_SLOW_S = 10.0  # a disk that takes so long for some rows does not work
 # How often old rows are looked for. Never right after a start, when the machine may not have been told the time yet.
 _RETENTION_S = 3600.0
 
@@ -58,7 +60,8 @@ class JournalWriter:
         self, path: Path, limits: Limits, start: Row, *, clock: Callable[[], float], utc: Callable[[], float]
     ) -> None:
         self._path, self._limits, self._start, self._clock, self._utc = path, limits, start, clock, utc
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+        self._busy_since_s: float | None = None  # on the monotonic clock
         self._waiting = WaitingRows(CAPACITY)
         self._waiting.put(start)
         self._file = JournalFile(path)
@@ -72,6 +75,17 @@ class JournalWriter:
         self._tried = threading.Event()
         self._thread: threading.Thread | None = None
         self._run()
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps rows from being written and what is to be done about it; ``None`` while they are."""
+        busy_since_s = self._busy_since_s
+        if busy_since_s is not None and (busy_s := time.monotonic() - busy_since_s) > _SLOW_S:
+            return (
+                f"the journal {self._path} has waited for its disk for {busy_s:.0f} s: look after its disk; what is "
+                "said waits in memory and is written then"
+            )
+        return self._trouble
 
     def put(self, row: Row) -> None:
         """Have a row written."""
@@ -108,7 +122,7 @@ class JournalWriter:
         try:
             thread.start()
         except RuntimeError as error:
-            self.trouble = f"the journal {self._path} is not written ({error}): allow this program more threads"
+            self._trouble = f"the journal {self._path} is not written ({error}): allow this program more threads"
             self._tried.set()
             return
         self._thread = thread
@@ -118,17 +132,19 @@ class JournalWriter:
         while True:
             self._wake.clear()
             is_last = self._closing.is_set()
+            self._busy_since_s = time.monotonic()
             try:
                 self._write()
             except Exception as error:  # noqa: BLE001 - whatever it is must be told and not end the writing for ever
                 self._file.close()  # what was opened read-only, for instance, would stay so
                 self._complain(error)
             else:
-                self.trouble, retry_s = None, _RETRY_S
+                self._trouble, retry_s = None, _RETRY_S
+            self._busy_since_s = None
             self._tried.set()
-            if is_last and (self.trouble is None or self._given_up.wait(_LAST_RETRY_S)):
+            if is_last and (self._trouble is None or self._given_up.wait(_LAST_RETRY_S)):
                 break
-            if self.trouble is None:
+            if self._trouble is None:
                 self._wake.wait()
             elif not is_last:
                 self._closing.wait(retry_s)
@@ -150,6 +166,7 @@ class JournalWriter:
                 self._doubtful = pairs
                 raise
             self._remember(written)
+            self._busy_since_s = time.monotonic()
         self._keep_small()
 
     def _take_up(self, found: Found) -> None:
@@ -226,10 +243,10 @@ class JournalWriter:
             f"the journal {self._path} cannot be written ({error}): {_advice(error)}; "
             "what is said waits in memory and is written then"
         )
-        if self.trouble is None and not isinstance(error, OSError | sqlite3.Error):
+        if self._trouble is None and not isinstance(error, OSError | sqlite3.Error):
             # As text: a record that keeps the error keeps what was being read, and so the file's lock.
             log.error("%s\n%s", trouble, "".join(traceback.format_exception(error)))
-        self.trouble = trouble
+        self._trouble = trouble
 
 
 def _is_of(row: Row, seizure: Row | None) -> bool:

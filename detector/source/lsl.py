@@ -32,8 +32,10 @@ _RETRY_S = 2.0
 _REOPEN_AFTER_S = 10.0  # a stalled stream that still answers queries has a dead connection
 _GIVE_UP_S = 60.0  # ... and what the detector remembers of before is of no use any more
 
-
-_KINDS = {Cause.WAITING: Kind.WAITING, Cause.REFUSED: Kind.REFUSED, Cause.LOST: Kind.LOST}
+# A peer that is announced and never answers is no stream to be watched either.
+_KINDS = {cause: Kind(cause.value) for cause in (Cause.WAITING, Cause.REFUSED, Cause.LOST)} | {
+    Cause.VALIDATING: Kind.WAITING
+}
 
 Polled = Opened | Chunk | Gap
 
@@ -57,7 +59,7 @@ class LslSource:
     def __init__(self, config: Source, accept: Callable[[Description], None]) -> None:
         self._config, self._accept = config, accept
         self._search = LslSearch(config)
-        self._doubles = Doubles(self._search.predicate)
+        self._doubles = Doubles(self._search.predicate, config.hostname)
         self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
         self._opening: Opening | None = None
@@ -66,6 +68,7 @@ class LslSource:
         self._in_session = False
         self._came_at = -math.inf
         self._last: Description | None = None
+        self._last_drift_s = 0.0
         self._retry_at = 0.0
         self._several_since: float | None = None
 
@@ -133,6 +136,7 @@ class LslSource:
 
     def _let_go(self) -> None:
         if self._stream is not None:
+            self._last_drift_s = self._stream.drift_s
             self._stream.close()
         self._stream = self._reopened = None
 
@@ -208,6 +212,8 @@ class LslSource:
         opened = Opened(stream.description, why_new(self._last, stream.description))
         again = self._stream is not None and self._stream.uid == stream.uid
         self._let_go()
+        if self._last is not None and self._last.uid == stream.uid:
+            stream.expect_drift(self._last_drift_s)
         self._stream, self._last = stream, stream.description
         log.info(
             "connected to %s: %d channels at %g Hz",

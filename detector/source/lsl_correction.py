@@ -48,7 +48,8 @@ class TimeCorrection:
         self._measured: float | None = None  # written by the thread, as a whole
         self._correction_s: float | None = None
         self._believed = False
-        self._drift_s = 0.0
+        self.drift_s = 0.0  # of the stamps against the measured clock, since they began
+        self._expected_drift_s = 0.0
         self._least_late_s = self._lately_s = 0.0  # the least lateness of all, and of late
         self._asked_at_s = 0.0
         self._stopped = threading.Event()
@@ -67,13 +68,13 @@ class TimeCorrection:
         if self._replay:
             return self._correction_s
         measured = self._measured
-        if measured is not None and self._believed and abs(measured + self._drift_s - self._correction_s) > _JUMP_S:
+        if measured is not None and self._believed and abs(measured + self.drift_s - self._correction_s) > _JUMP_S:
             return self._anchor(arrived_s - newest_stamp)
         if measured is not None and not self._believed and 0 <= arrived_s - newest_stamp - measured < _JUMP_S:
-            self._believed, self._drift_s = True, 0.0  # it took long to be measured
-        wanted = self._correction_s if measured is None or not self._believed else measured + self._drift_s
+            self._believed, self.drift_s = True, 0.0  # it took long to be measured
+        wanted = self._correction_s if measured is None or not self._believed else measured + self.drift_s
         drift_s = self._drift(arrived_s - newest_stamp - wanted, elapsed_s)
-        self._drift_s += drift_s
+        self.drift_s += drift_s
         most_s = _SLEW * elapsed_s
         self._correction_s += min(max(wanted + drift_s - self._correction_s, -most_s), most_s)
         return self._correction_s
@@ -89,20 +90,24 @@ class TimeCorrection:
         """Begin anew with the next chunk: its clock has jumped, or is not the one that was believed."""
         self._correction_s = None
 
+    def expect_drift(self, drift_s: float) -> None:
+        """Begin with a drift that was found in another connection to the same outlet: it is no lateness."""
+        self._expected_drift_s = drift_s
+
     def stop(self) -> None:
         """End the thread at its next turn; the inlet lives until then."""
         self._stopped.set()
 
     def _anchor(self, behind_s: float) -> float:
         """Begin with what was measured, if stamps that are so far behind this clock can be of the measured one."""
-        measured = self._measured
-        most_ahead_s = math.inf if self._replay else MAX_LEAD_S
-        self._believed = measured is not None and -most_ahead_s < behind_s - measured < _PLAUSIBLE_S
+        measured, most_ahead_s = self._measured, math.inf if self._replay else MAX_LEAD_S
+        drift_s, self._expected_drift_s = self._expected_drift_s, 0.0
+        self._believed = measured is not None and -most_ahead_s < behind_s - measured - drift_s < _PLAUSIBLE_S
         if not self._believed:
             why = "was not measured (UDP blocked?)" if measured is None else "is not the one of its stamps"
             log.warning("the clock of the source %s; its stamps are taken from their arrival", why)
-        self._correction_s = measured if measured is not None and self._believed else behind_s
-        self._drift_s = 0.0
+        self.drift_s = drift_s if self._believed else 0.0
+        self._correction_s = measured + drift_s if measured is not None and self._believed else behind_s
         self._least_late_s = self._lately_s = max(behind_s - self._correction_s, 0.0)
         return self._correction_s
 

@@ -59,10 +59,12 @@ class Doubles:
     ----------
     predicate
         What the watched stream is found by.
+    pinned
+        The only machine that it may be on; empty where any may be.
     """
 
-    def __init__(self, predicate: str) -> None:
-        self._predicate = predicate
+    def __init__(self, predicate: str, pinned: str = "") -> None:
+        self._predicate, self._pinned = predicate, pinned
         self._asking: Background[list[pylsl.StreamInfo]] | None = None
         self._ask_at = time.monotonic() + _EVERY_S
         self.text = ""
@@ -79,13 +81,18 @@ class Doubles:
             except RuntimeError as error:  # what is watched goes on, and it is tried again
                 log.warning("liblsl cannot look for doubles (%s): out of threads or open files?", error)
                 return self.text
-            others = [info for info in found if info.uid() != uid]
-            listed = "; ".join(sorted(shown(info) for info in others))
-            self.text = listed and (
-                f"{len(others)} more stream{'s' * (len(others) > 1)} of the identity that is watched, expected none: "
-                f"{listed}. The first one goes on being watched; stop the other, or set hostname in [source]"
-            )
+            self.text = self._told([info for info in found if info.uid() != uid])
         return self.text
+
+    def _told(self, others: list[pylsl.StreamInfo]) -> str:
+        if not others:
+            return ""
+        listed = "; ".join(sorted(shown(info) for info in others))
+        what = f"{len(others)} more stream{'s' * (len(others) > 1)} of the identity that is watched, expected none: "
+        if self._pinned and all(info.hostname() != self._pinned for info in others):
+            return f"{what}{listed}. They are strangers, for the only machine is {self._pinned!r}; stop them"
+        do = "stop the other" if self._pinned else "stop the other, or set hostname in [source]"
+        return f"{what}{listed}. The first one goes on being watched; {do}"
 
     def _ask(self) -> list[pylsl.StreamInfo]:
         return list(pylsl.resolve_bypred(self._predicate, minimum=100, timeout=_LISTEN_S))

@@ -9,7 +9,7 @@ import time
 import pylsl
 
 from detector.config import Source
-from detector.errors import ConfigError
+from detector.errors import ConfigError, DetectorError
 from detector.source.lsl_describe import printable
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ class LslSearch:
     ------
     ConfigError
         At construction when the predicate is none.
+    DetectorError
+        At construction when liblsl cannot look for any.
     """
 
     def __init__(self, config: Source) -> None:
@@ -37,6 +39,10 @@ class LslSearch:
         try:
             self._resolver: pylsl.ContinuousResolver | None = self._new_resolver()
         except RuntimeError as error:
+            if not config.predicate:
+                raise DetectorError(
+                    f"liblsl cannot look for streams ({error}): out of threads or open files?"
+                ) from error
             raise ConfigError(
                 f"[source] predicate: {config.predicate!r} is no XPath predicate that liblsl understands; "
                 "expected one like starts-with(name, 'EEG')"

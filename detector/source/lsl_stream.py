@@ -34,6 +34,7 @@ class _State:
 
     newest_s: float | None = None
     applied_s: float | None = None  # the correction of the last chunk
+    drift_s: float = 0.0  # see `TimeCorrection`
 
 
 class Stream:
@@ -74,6 +75,7 @@ class Stream:
 
     def get_state(self) -> Plain:
         """Return what is known of the stream's stamps, as plain values."""
+        self._state.drift_s = self._correction.drift_s
         return {"stamps": plain(self._state), "ledger": self._ledger.get_state()}
 
     def set_state(self, state: object) -> None:
@@ -82,14 +84,26 @@ class Stream:
         Raises
         ------
         StateError
-            When it is no such state; then nothing is changed.
+            When it is no such state, or samples have come already; then nothing is changed.
         """
+        if self.newest_s is not None:
+            raise StateError("stream: samples have come already, which do not belong behind the state's")
         if not isinstance(state, dict) or set(state) != {"stamps", "ledger"}:
             raise StateError("stream: expected the states of its stamps and its ledger")
         stamps = restored(_State(), state["stamps"])
         self._ledger.set_state(state["ledger"])
         self._state = stamps
+        self._correction.expect_drift(stamps.drift_s)
         self._unseen_s = 0.0 if stamps.newest_s is None else max(pylsl.local_clock() - stamps.newest_s, 0.0)
+
+    @property
+    def drift_s(self) -> float:
+        """How far its stamps have drifted against its clock, s."""
+        return self._correction.drift_s
+
+    def expect_drift(self, drift_s: float) -> None:
+        """Take the `drift_s` of another connection to the same outlet: it is no lateness."""
+        self._correction.expect_drift(drift_s)
 
     def silent_s(self) -> float:
         """Seconds since the last sample came, on the monotonic clock."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from detector.journal_file import JournalFile
 from detector.journal_schema import RowKind
 from detector.sinks.journal_writer import _RETENTION_S
 from tests.journals import Bed, rows_of, said
@@ -171,6 +172,30 @@ def test_closing_is_done_in_its_time_also_when_nothing_can_be_written(
         assert time.monotonic() - began < 1.5
         until(lambda: "journal" not in {thread.name for thread in threading.enumerate()}, 10, "the writer has ended")
     assert "ends without its last" in caplog.text
+
+
+def test_a_disk_that_does_not_answer_is_told_and_what_waits_is_written_when_it_does(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bed.start()
+    bed.settle()
+    answers, asked, append = threading.Event(), threading.Event(), JournalFile.append
+
+    def hang(*arguments: Any) -> Any:
+        asked.set()
+        assert answers.wait(20)
+        return append(*arguments)
+
+    monkeypatch.setattr("detector.sinks.journal_writer.JournalFile.append", hang)
+    bed.say("non-seizure", 1)
+    assert asked.wait(10)
+    assert bed.journal.trouble is None
+    monkeypatch.setattr("detector.sinks.journal_writer._SLOW_S", 0.0)
+    in_trouble(bed, "has waited for its disk for 0 s: look after its disk")
+    answers.set()
+    is_over(bed)
+    bed.stop()
+    assert all_is_told(bed)[-1] == "non-seizure"
 
 
 def test_without_a_thread_it_says_so_and_begins_later(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:

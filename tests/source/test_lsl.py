@@ -449,6 +449,36 @@ def test_stamps_that_stand_still_are_no_samples(source_id: str, watch: Callable[
     assert w.n_samples() == 100
 
 
+def _drifted(watcher: Watcher) -> None:
+    watcher.until(lambda: watcher.source.connected is not None, 15)
+    assert watcher.source._stream is not None
+    watcher.source._stream._correction.drift_s = 3.0
+
+
+def test_another_connection_to_the_same_outlet_knows_how_far_its_stamps_have_drifted(
+    source_id: str, watch: Callable[..., Watcher]
+) -> None:
+    outlet, watcher = _outlet(source_id), watch(source_id)
+    _drifted(watcher)
+    watcher.source._let_go()
+    watcher.until(lambda: watcher.source.connected is not None, 15)
+    assert watcher.source._stream is not None
+    assert watcher.source._stream._correction._expected_drift_s == 3.0
+    del outlet
+
+
+def test_an_outlet_that_was_restarted_has_drifted_by_nothing(source_id: str, watch: Callable[..., Watcher]) -> None:
+    outlet, watcher = _outlet(source_id), watch(source_id)
+    _drifted(watcher)
+    del outlet
+    watcher.until(lambda: watcher.source.connected is None, 15)
+    outlet = _outlet(source_id)
+    watcher.until(lambda: watcher.source.connected is not None, 15)
+    assert watcher.source._stream is not None
+    assert watcher.source._stream._correction._expected_drift_s == 0.0
+    del outlet
+
+
 def test_an_amplifier_on_standby_is_lost_once_and_comes_back_as_one(
     source_id: str, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,18 @@ def test_a_measured_correction_is_used() -> None:
     correction.stop()
 
 
+def test_a_drift_that_another_connection_has_found_is_no_lateness_of_this_one() -> None:
+    """A crystal that is 0.05 % slow is four seconds late after two hours, and as late in the next connection."""
+    correction = TimeCorrection(Inlet(12.5))
+    correction.expect_drift(4.0)
+    assert correction.value(newest_stamp=100.0, arrived_s=116.6) == 16.5
+    assert correction.drift_s == 4.0
+    correction.clock_jumped()
+    assert correction.value(newest_stamp=100.0, arrived_s=112.6) == 12.5, "a clock that has jumped begins anew"
+    assert correction.drift_s == 0.0
+    correction.stop()
+
+
 def test_the_first_samples_have_the_first_measurement() -> None:
     class Slow(Inlet):
         def time_correction(self, timeout: float) -> float:

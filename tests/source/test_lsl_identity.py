@@ -46,6 +46,21 @@ def test_a_double_of_the_watched_stream_is_told_with_its_name_until_it_has_gone(
     until(lambda: not asked_again(), 15, "the double has gone")
 
 
+@pytest.mark.parametrize(
+    ("pinned", "told"),
+    [
+        ("", "The first one goes on being watched; stop the other, or set hostname in [source]"),
+        ("here", "The first one goes on being watched; stop the other"),
+        ("elsewhere", "They are strangers, for the only machine is 'elsewhere'; stop them"),
+    ],
+)
+def test_what_is_to_be_done_about_a_double_depends_on_whose_it_can_be(pinned: str, told: str) -> None:
+    double = pylsl.StreamOutlet(pylsl.StreamInfo("double", "EEG", 1, 256, "float32", "a")).get_info()
+    doubles = Doubles("source_id='a'", pinned.replace("here", double.hostname()) if pinned == "here" else pinned)
+    assert doubles._told([double]).endswith(told)
+    assert doubles._told([]) == ""
+
+
 def test_doubles_that_cannot_be_looked_for_now_are_looked_for_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,7 @@ import pylsl
 import pytest
 
 from detector.config import make_config
-from detector.errors import ConfigError
+from detector.errors import ConfigError, DetectorError
 from detector.source.lsl_search import LslSearch
 
 
@@ -105,3 +105,13 @@ def test_a_predicate_that_is_none_is_the_configurations_fault_and_what_fails_lat
     caplog.set_level(logging.ERROR)
     assert search.found() == []
     assert "cannot look for streams (no more threads)" in caplog.text
+
+
+def test_where_liblsl_cannot_look_at_all_no_predicate_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("no more threads")
+
+    monkeypatch.setattr("detector.source.lsl_search.pylsl.ContinuousResolver", fail)
+    with pytest.raises(DetectorError, match=r"cannot look for streams \(no more threads\)") as caught:
+        _search(source_id="amp")
+    assert caught.value.exit_code == 70

@@ -214,6 +214,31 @@ def test_another_connection_whose_clock_is_another_one_does_not_go_on(monkeypatc
     stream.close()
 
 
+def test_a_state_is_refused_once_samples_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their gap ledger and times would begin anew in the middle of what was watched."""
+    stream, inlet, *_ = _interrupted(monkeypatch, 3, 2.0)
+    state = stream.get_state()
+    inlet.chunks.append(_stamps(64))
+    assert stream.pull(64)
+    with pytest.raises(StateError, match="samples have come already"):
+        stream.set_state(state)
+    stream.close()
+
+
+def test_what_its_stamps_have_drifted_goes_on_in_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, inlet, clock, _ = _interrupted(monkeypatch, 3, 2.0)
+    state = stream.get_state()
+    assert isinstance(state["stamps"], dict)
+    state["stamps"] |= {"drift_s": 3.5, "applied_s": 3.5}
+    stream.set_state(state)
+    clock["now_s"] += 3.75
+    inlet.chunks.append(_stamps(64) - 3.5)
+    stream.pull(64)
+    assert (stream.drift_s, stream.correction_s) == (3.5, 3.5)
+    assert stream.newest_s == pytest.approx(clock["now_s"], abs=0.01), "as fresh as it is"
+    stream.close()
+
+
 def test_a_state_of_something_else_is_refused_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, *_ = _interrupted(monkeypatch, 3, 2.0)
     before = stream.get_state()
