@@ -216,8 +216,14 @@ def discover(timeout: float, bundle: str | None) -> None:
 )
 @click.option("--stand-ins", is_flag=True, help="Let T1/T2 stand in for FT9/FT10.")
 @click.option("--review", is_flag=True, help="With a bidirectional model: look at each recording as a whole.")
+@click.option("--jobs", type=click.IntRange(1), help="Recordings at a time; by default one for each core.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that does it instead, e.g. tcp://host:8786.")
 def score(recordings: tuple[Path, ...], **options: Any) -> int:
-    """Score recordings offline, with the same pipeline as a live bed."""
+    """Score recordings offline, with the same pipeline as a live bed.
+
+    RECORDINGS are files, folders (all below them) and patterns in quotes. Of several, what is done already is not done
+    again: a manifest beside the results tells what was made of which recording by which model.
+    """
     from detector.score_command import score_recordings
 
     return score_recordings(recordings, **options)

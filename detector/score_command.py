@@ -1,26 +1,37 @@
-"""``seizure-detector score``: files in, files out, a progress bar."""
+"""``seizure-detector score``: recordings in, files out, progress meanwhile."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from detector.errors import DetectorError, UsageError
+from detector.archive import Found, find_recordings
+from detector.archive_scoring import Order, Wanted, offline_engine, score_archive, summary
+from detector.errors import BadDataError, DetectorError, UsageError
 from detector.network.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
-from detector.pipeline import Conditioning, Network, SourceConfig
-from detector.scoring import Scored, events_tsv, score, steps_csv, write_whole
-from detector.source.recording import Recording, open_recording
+from detector.pipeline import Conditioning, SourceConfig
+from detector.scoring import events_tsv, score, steps_csv, write_whole
+from detector.source.recording import open_recording
+from detector.spreading import cores
 
 
 def score_recordings(
-    recordings: Sequence[Path],
+    named: Sequence[Path],
     *,
     output: Path | None,
     probabilities: Path | None,
@@ -30,58 +41,107 @@ def score_recordings(
     match: Literal["labels", "order"],
     stand_ins: bool,
     review: bool = False,
+    jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> int:
-    """Score each recording; one that cannot be does not stop the others. Return the exit code of the first failure.
+    """Score what is named; return the exit code, which for several recordings is 65 where one could not be scored.
 
-    Without ``output`` the events of a single recording go to the standard output.
+    Without ``output`` the events of a single file go to the standard output.
 
     Raises
     ------
     UsageError
         When results would have no place of their own, or the model is not for (or only for) review: refused before
         anything is scored.
+    MissingInputError
+        When a folder or a pattern holds no recording.
     BundleError
         When the model cannot be used.
     """
-    targets = _targets(recordings, output, probabilities)
-    source = SourceConfig(match, stand_ins)
+    if scheduler is not None and jobs is not None:
+        raise UsageError("--jobs is for processes of this machine, --scheduler for a cluster; give one of them")
+    found = find_recordings(named)
+    is_one = len(found) == 1 and not named[0].is_dir()
+    wanted = _wanted(found, output, probabilities, is_one)
     loaded = load_bundle(bundle or DEFAULT_BUNDLE)
     _require_fit(loaded, review)
-    single = None
-    if len(recordings) == 1:
-        # What is wrong with a single file is told before TensorFlow takes its seconds.
-        try:
-            single = open_recording(recordings[0], unit=unit)
-            Conditioning(loaded.card, single.description, source)
-        except DetectorError as error:
-            return _told([(recordings[0], error)])
+    source = SourceConfig(match, stand_ins)
+    if is_one:
+        return _score_one(wanted[0], loaded, source, unit, chunk_samples)
+    folder = output or probabilities
+    assert folder is not None
+    # By its folder, where it is one: that is read by each process, whatever its working directory.
+    name = str(loaded.folder.resolve()) if "/" in (bundle or "") else bundle or DEFAULT_BUNDLE
+    order = Order(name, loaded.sha256, source, unit, chunk_samples, probabilities is not None)
+    return _score_many(wanted, order, folder, jobs or cores(), scheduler)
 
-    run = partial(_score, loaded, _engine(loaded), source, chunk_samples)
-    failed: list[tuple[Path, DetectorError]] = []
-    printed = ""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        for path, (tsv, csv) in zip(recordings, targets, strict=True):
-            task = progress.add_task(path.name, total=None)
-            try:
-                recording = single or open_recording(path, unit=unit)
-                scored = run(recording, progress, task)
-                if tsv is not None:
-                    write_whole(tsv, events_tsv(scored, recording))
-                elif single is not None:
-                    printed = events_tsv(scored, recording)
-                if csv is not None:
-                    write_whole(csv, steps_csv(scored, recording.description.rate_hz))
-            except DetectorError as error:
-                failed.append((path, error))
-                continue
-            finally:
-                if single is None:  # of many, what is done has its line, and no bar
-                    progress.remove_task(task)
-            progress.console.print(_said(path, scored), markup=False, highlight=False, soft_wrap=True)
-    # Below the bar, as rich has its hands on the standard output while it draws.
-    click.echo(printed, nl=False)
-    return _told(failed)
+
+def _score_one(wanted: Wanted, bundle: Bundle, source: SourceConfig, unit: str | None, chunk_samples: int) -> int:
+    path = wanted.found.path
+    try:
+        # What is wrong with it is told before TensorFlow takes its seconds.
+        recording = open_recording(path, unit=unit)
+        Conditioning(bundle.card, recording.description, source)
+        engine = offline_engine(bundle)
+        with _progress(TextColumn("{task.percentage:3.0f} %")) as progress:
+            task = progress.add_task(path.name, total=recording.duration_s)
+            scored = score(
+                recording,
+                bundle,
+                engine,
+                source=source,
+                chunk_samples=chunk_samples,
+                on_progress=lambda done_s: progress.update(task, completed=done_s),
+            )
+            progress.update(task, completed=recording.duration_s)
+            if wanted.events is not None:
+                write_whole(wanted.events, events_tsv(scored, recording))
+            if wanted.steps is not None:
+                write_whole(wanted.steps, steps_csv(scored, recording.description.rate_hz))
+            _print(progress, summary(path, scored))
+    except DetectorError as error:
+        _tell(path, error)
+        return error.exit_code
+    if wanted.events is None:  # below the bar, as rich has its hands on the standard output while it draws
+        click.echo(events_tsv(scored, recording), nl=False)
+    return 0
+
+
+def _score_many(wanted: Sequence[Wanted], order: Order, folder: Path, jobs: int, scheduler: str | None) -> int:
+    with _progress(DownloadColumn()) as progress:
+        # By bytes, which tell the time that is left where recordings are not of one length.
+        sizes = {one.found.path: _size(one.found.path) for one in wanted}
+        task = progress.add_task(f"0 of {len(wanted)} recordings", total=sum(sizes.values()))
+        done = itertools.count(1)
+
+        def on_done(path: Path, said: str | DetectorError) -> None:
+            text = f"{next(done)} of {len(wanted)} recordings"
+            progress.update(task, advance=sizes[path], description=text, refresh=True)
+            if isinstance(said, str):
+                _print(progress, said)
+
+        failed = score_archive(wanted, order, folder, jobs=jobs, scheduler=scheduler, on_done=on_done)
+    for path, error in failed:
+        _tell(path, error)
+    return BadDataError.exit_code if failed else 0
+
+
+def _progress(done: ProgressColumn) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), done, TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _print(progress: Progress, said: str) -> None:
+    progress.console.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+def _tell(path: Path, error: DetectorError) -> None:
+    message = str(error) if str(path) in str(error) else f"{path}: {error}"
+    click.echo(f"seizure-detector: {message}", err=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _require_fit(bundle: Bundle, review: bool) -> None:
@@ -96,82 +156,35 @@ def _require_fit(bundle: Bundle, review: bool) -> None:
         raise UsageError(f"--review: bundle {card.id!r} is {card.direction} and looks at nothing later; leave it out")
 
 
-def _engine(bundle: Bundle) -> Network:
-    """Return what runs the network; brings TensorFlow."""
-    if bundle.card.direction == "bidirectional":
-        from detector.network.keras_review import KerasReview
-
-        return KerasReview(bundle)
-    from detector.network.keras_lstm import KerasLstm
-
-    return KerasLstm(bundle)
-
-
-def _score(
-    bundle: Bundle,
-    network: Network,
-    source: SourceConfig,
-    chunk_samples: int,
-    recording: Recording,
-    progress: Progress,
-    task: TaskID,
-) -> Scored:
-    progress.update(task, total=recording.duration_s)
-
-    def advance(done_s: float) -> None:
-        progress.update(task, completed=done_s)
-
-    scored = score(recording, bundle, network, source=source, chunk_samples=chunk_samples, on_progress=advance)
-    advance(recording.duration_s)
-    return scored
-
-
-def _told(failed: Sequence[tuple[Path, DetectorError]]) -> int:
-    """Say what failed and return the exit code of the first."""
-    for path, error in failed:
-        message = str(error) if str(path) in str(error) else f"{path}: {error}"
-        click.echo(f"seizure-detector: {message}", err=True)
-    return failed[0][1].exit_code if failed else 0
-
-
-def _said(path: Path, scored: Scored) -> str:
-    n = len(scored.events)
-    facts = [
-        f"{path.name}: {n} seizure{'' if n == 1 else 's'} in {scored.duration_s:.1f} s",
-        f"{scored.monitored_s:.1f} s of it monitored",
-    ]
-    if scored.unmonitored:
-        facts.append(f"not monitored: {', '.join(f'{s:.1f} s {cause}' for cause, s in scored.unmonitored.items())}")
-    if scored.missing:
-        facts.append(f"without {', '.join(scored.missing)}")
-    if scored.resets:
-        facts.append(f"{scored.resets} reset{'' if scored.resets == 1 else 's'}")
-    return "; ".join(facts)
-
-
-def _targets(
-    recordings: Sequence[Path], output: Path | None, probabilities: Path | None
-) -> list[tuple[Path | None, Path | None]]:
-    """Return where the events and the steps of each recording go; ``None`` is nowhere."""
-    n = len(recordings)
-    if n > 1 and output is None and probabilities is None:
-        raise UsageError(f"the results of {n} recordings need a folder; give one with --output or --probabilities")
-    taken = {path.resolve(): "a recording" for path in recordings}
+def _wanted(found: Sequence[Found], output: Path | None, probabilities: Path | None, is_one: bool) -> list[Wanted]:
+    """Return where the events and the steps of each recording go."""
+    if not is_one and output is None and probabilities is None:
+        raise UsageError(
+            f"the results of {len(found)} recordings need a folder; give one with --output or --probabilities"
+        )
+    taken = {one.path.resolve(): "a recording" for one in found}
     columns: list[list[Path | None]] = []
-    for option, given, suffix in (("--output", output, ".tsv"), ("--probabilities", probabilities, ".csv")):
+    for option, given, places in (
+        ("--output", output, [one.events for one in found]),
+        ("--probabilities", probabilities, [one.steps for one in found]),
+    ):
         if given is None:
-            columns.append([None] * n)
+            columns.append([None] * len(found))
             continue
-        if n > 1 and not given.is_dir():
-            raise UsageError(f"{option} {given} is no folder; the results of {n} recordings need one")
-        if not os.access(given if given.is_dir() else given.parent, os.W_OK) and given.parent.is_dir():
-            raise UsageError(f"{option} {given}: nothing may be written there; give another file or folder")
-        if not given.parent.is_dir():
-            raise UsageError(f"{option} {given}: the folder {given.parent} is not there; make it first")
-        paths = [given / f"{path.stem}{suffix}" for path in recordings] if given.is_dir() else [given]
+        _require_place(option, given, len(found), is_one)
+        paths = [given / place for place in places] if given.is_dir() else [given]
         for path in paths:
             if other := taken.get(path.resolve()):
                 raise UsageError(f"{option}: {path} would overwrite {other}; give another file or folder")
             taken[path.resolve()] = f"what {option} writes already"
         columns.append(list(paths))
-    return list(zip(*columns, strict=True))
+    return [Wanted(one, *targets) for one, *targets in zip(found, *columns, strict=True)]
+
+
+def _require_place(option: str, given: Path, n: int, is_one: bool) -> None:
+    if not is_one and not given.is_dir():
+        raise UsageError(f"{option} {given} is no folder; the results of {n} recordings need one")
+    if not os.access(given if given.is_dir() else given.parent, os.W_OK) and given.parent.is_dir():
+        raise UsageError(f"{option} {given}: nothing may be written there; give another file or folder")
+    if not given.parent.is_dir():
+        raise UsageError(f"{option} {given}: the folder {given.parent} is not there; make it first")

@@ -50,7 +50,7 @@ def score(bundle: Path, capfd: pytest.CaptureFixture[str]) -> Score:
 
     def run(*arguments: str | Path) -> int:
         with pytest.raises(SystemExit) as left:
-            main(["score", "--bundle", str(bundle), *map(str, arguments)])
+            main(["score", "--jobs", "1", "--bundle", str(bundle), *map(str, arguments)])
         assert isinstance(left.value.code, int)
         return left.value.code
 
@@ -67,7 +67,7 @@ def test_one_bad_file_never_stops_the_rest(folder: Path, bundle: Path, tmp_path:
 
     assert done.returncode == 65
     assert done.stdout == ""
-    assert sorted(path.name for path in out.iterdir()) == ["holes.tsv", "quiet.tsv", "seizure.tsv"]
+    assert sorted(path.name for path in out.iterdir()) == ["holes.tsv", "manifest.jsonl", "quiet.tsv", "seizure.tsv"]
     assert sorted(path.name for path in steps.iterdir()) == ["holes.csv", "quiet.csv", "seizure.csv"]
     # What failed is listed at the end, in order, with what came and why.
     failures = [line for line in done.stderr.splitlines() if line.startswith("seizure-detector: ")]
@@ -135,6 +135,7 @@ def test_what_is_wrong_is_told_before_anything_is_scored(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(folder)
     monkeypatch.setattr("detector.score_command.score", None)
+    monkeypatch.setattr("detector.archive_scoring.score", None)
     before = {path.name: path.stat().st_size for path in folder.iterdir()}
     with pytest.raises(SystemExit) as left:
         main(["score", "--bundle", str(bundle), recording, *options])

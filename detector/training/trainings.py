@@ -6,15 +6,12 @@ Every training has a seed of its own and shares nothing with the others, so thei
 from __future__ import annotations
 
 import multiprocessing
-import os
 import tempfile
-import threading
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ import numpy as np
 
 from detector.errors import BadDataError, DetectorError
 from detector.messages import FloatArray
+from detector.spreading import end_with_parent
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
 from detector.training.methods import method_named
@@ -107,16 +105,8 @@ class _Worker:
 
 
 def _begin_worker(folder: Path, plan: Plan, told: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()  # it would write into a run that is resumed
     _Worker.data, _Worker.plan, _Worker.told = _read_data(folder), plan, told
-
-
-def _end_with_parent() -> None:
-    """Leave when the run is killed: nobody else would stop this process, and it would write into a resumed run."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait_for([parent.sentinel])
-    os._exit(1)
 
 
 def _work(fold: Fold) -> list[FloatArray]:
