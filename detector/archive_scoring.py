@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from detector import __version__
 from detector.archive import Found
-from detector.errors import BundleError, DetectorError
+from detector.errors import DetectorError
 from detector.manifest import Identity, Manifest, identity_of
-from detector.network.bundle import Bundle, load_bundle
-from detector.pipeline import Network, SourceConfig
-from detector.review import ReviewNetwork
+from detector.network.model import Model
+from detector.pipeline import SourceConfig
 from detector.scoring import Scored, events_tsv, score, steps_csv, write_whole
 from detector.source.recording import open_recording
 from detector.spreading import spread
@@ -27,18 +25,15 @@ class Order:
 
     Parameters
     ----------
-    bundle
-        The model, by its id or its folder.
-    model_sha256
-        Of its network; that of a cluster's worker may be another one of the same name.
+    model
+        By which.
     source, unit, chunk_samples
         See `detector.scoring.score` and `detector.source.recording.open_recording`.
     steps
         Whether the steps are wanted, too.
     """
 
-    bundle: str
-    model_sha256: str
+    model: Model
     source: SourceConfig
     unit: str | None
     chunk_samples: int
@@ -119,15 +114,9 @@ def score_archive(
     return [(wanted[number].found.path, error) for number, error in sorted(failed, key=lambda one: one[0])]
 
 
-_engines = threading.local()  # a network has a state: each thread has its own
-
-
 def answer_of(order: Order, path: Path) -> Answer:
     """Score one recording; raises DetectorError."""
-    if getattr(_engines, "sha256", None) != order.model_sha256:
-        _engines.engine = _load(order)
-        _engines.sha256 = order.model_sha256
-    bundle, network = _engines.engine
+    bundle, network = order.model.load()
     identity = identity_of(path)
     recording = open_recording(path, unit=order.unit)
     scored = score(recording, bundle, network, source=order.source, chunk_samples=order.chunk_samples)
@@ -137,24 +126,6 @@ def answer_of(order: Order, path: Path) -> Answer:
         events=events_tsv(scored, recording).encode(),
         steps=steps_csv(scored, recording.description.rate_hz).encode() if order.steps else None,
     )
-
-
-def _load(order: Order) -> tuple[Bundle, Network | ReviewNetwork]:
-    bundle = load_bundle(order.bundle)
-    if bundle.sha256 != order.model_sha256:
-        raise BundleError(f"the network of {order.bundle} is {bundle.sha256} here, expected {order.model_sha256}")
-    return bundle, offline_engine(bundle)
-
-
-def offline_engine(bundle: Bundle) -> Network | ReviewNetwork:
-    """Return what runs the network; brings TensorFlow."""
-    if bundle.card.direction == "bidirectional":
-        from detector.network.keras_review import KerasReview
-
-        return KerasReview(bundle)
-    from detector.network.keras_lstm import KerasLstm
-
-    return KerasLstm(bundle)
 
 
 def summary(path: Path, scored: Scored) -> str:

@@ -21,9 +21,10 @@ from rich.progress import (
 )
 
 from detector.archive import Found, find_recordings
-from detector.archive_scoring import Order, Wanted, offline_engine, score_archive, summary
+from detector.archive_scoring import Order, Wanted, score_archive, summary
 from detector.errors import BadDataError, DetectorError, UsageError
-from detector.network.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from detector.network.bundle import Bundle, load_bundle
+from detector.network.model import Model
 from detector.pipeline import Conditioning, SourceConfig
 from detector.scoring import events_tsv, score, steps_csv, write_whole
 from detector.source.recording import open_recording
@@ -63,26 +64,27 @@ def score_recordings(
     found = find_recordings(named)
     is_one = len(found) == 1 and not named[0].is_dir()
     wanted = _wanted(found, output, probabilities, is_one)
-    loaded = load_bundle(bundle or DEFAULT_BUNDLE)
+    model = Model.of(bundle)
+    loaded = load_bundle(model.name)
     _require_fit(loaded, review)
     source = SourceConfig(match, stand_ins)
     if is_one:
-        return _score_one(wanted[0], loaded, source, unit, chunk_samples)
+        return _score_one(wanted[0], model, loaded, source, unit, chunk_samples)
     folder = output or probabilities
     assert folder is not None
-    # By its folder, where it is one: that is read by each process, whatever its working directory.
-    name = str(loaded.folder.resolve()) if "/" in (bundle or "") else bundle or DEFAULT_BUNDLE
-    order = Order(name, loaded.sha256, source, unit, chunk_samples, probabilities is not None)
+    order = Order(model, source, unit, chunk_samples, probabilities is not None)
     return _score_many(wanted, order, folder, jobs or cores(), scheduler)
 
 
-def _score_one(wanted: Wanted, bundle: Bundle, source: SourceConfig, unit: str | None, chunk_samples: int) -> int:
+def _score_one(
+    wanted: Wanted, model: Model, bundle: Bundle, source: SourceConfig, unit: str | None, chunk_samples: int
+) -> int:
     path = wanted.found.path
     try:
         # What is wrong with it is told before TensorFlow takes its seconds.
         recording = open_recording(path, unit=unit)
         Conditioning(bundle.card, recording.description, source)
-        engine = offline_engine(bundle)
+        _, engine = model.load()
         with _progress(TextColumn("{task.percentage:3.0f} %")) as progress:
             task = progress.add_task(path.name, total=recording.duration_s)
             scored = score(

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from detector.errors import UsageError
 from detector.evaluation.matching import pairs_of
 from detector.manifest import NAME, Manifest
 from tests.bundles import make_bundle
+from tests.clusters import cluster
 from tests.live import until
 from tests.synthetic_edf import run_program, write_edf
 
@@ -209,63 +210,18 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path: Path) -> None:
     Manifest(tmp_path, {}).__exit__(None, None, None)
 
 
-CLUSTER = """
-import os, signal, sys
-from distributed import Client, LocalCluster
-if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
-    with cluster, Client(cluster) as client:
-        print(cluster.scheduler_address, flush=True)
-        sys.stdin.readline()
-        pids = client.run(os.getpid)
-        os.kill(sorted(pids.values())[0], signal.SIGKILL)
-        print("killed", flush=True)
-        sys.stdin.readline()
-"""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A cluster of two workers, and what kills one of them."""
-    pytest.importorskip("distributed")
-    (tmp_path / "cluster.py").write_text(CLUSTER)
-    with subprocess.Popen(
-        [sys.executable, str(tmp_path / "cluster.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        cwd=tmp_path,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-
-        def kill_one() -> None:
-            stdin.write("\n")
-            stdin.flush()
-            assert stdout.readline() == "killed\n"
-
-        try:
-            yield stdout.readline().strip(), kill_one
-        finally:
-            stdin.close()
-            process.wait(30)
-
-
 def test_a_cluster_that_loses_a_worker_makes_what_one_process_makes_byte_for_byte(
-    score: Score, archive: Path, bundle: Path, tmp_path: Path, cluster: tuple[str, Callable[[], None]]
+    score: Score, archive: Path, bundle: Path, tmp_path: Path
 ) -> None:
-    address, kill_one = cluster
-    out = tmp_path / "clustered"
-    out.mkdir()
-    command = ("score", "--bundle", str(bundle), str(archive), "--output", str(out), "--scheduler", address)
-    with subprocess.Popen([sys.executable, "-m", "detector", *command], stderr=subprocess.PIPE, text=True) as run:
-        assert run.stderr is not None
-        until(lambda: has_begun(out, run), 60, "the first is done")
-        kill_one()
-        err = run.stderr.read()
+    with cluster(tmp_path) as (address, kill_one):
+        out = tmp_path / "clustered"
+        out.mkdir()
+        command = ("score", "--bundle", str(bundle), str(archive), "--output", str(out), "--scheduler", address)
+        with subprocess.Popen([sys.executable, "-m", "detector", *command], stderr=subprocess.PIPE, text=True) as run:
+            assert run.stderr is not None
+            until(lambda: has_begun(out, run), 60, "the first is done")
+            kill_one()
+            err = run.stderr.read()
     assert run.returncode == 65
     [failure] = [line for line in err.splitlines() if line.startswith("seizure-detector: ")]
     assert "sub-00_task-broken_eeg.edf" in failure

@@ -25,6 +25,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--skip-bad", is_flag=True, help="Go on without recordings that cannot be used; exit 65 at the end.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="All figures as JSON.")
 @click.option("--report", type=_FOLDER, help="Folder for evaluation.html, with figures and a page per recording.")
+@click.option("--jobs", type=click.IntRange(1), help="Recordings at a time; by default one for each core.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that runs the model, e.g. tcp://host:8786.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws for intervals.")
 def evaluate(
     reference: Path | None,
@@ -36,6 +38,8 @@ def evaluate(
     skip_bad: bool,
     json_file: Path | None,
     report: Path | None,
+    jobs: int | None,
+    scheduler: str | None,
     seed: int,
 ) -> int:
     """Measure a detector: SzCORE scores, false alarms, latency, calibration, each with its interval.
@@ -57,13 +61,24 @@ def evaluate(
         raise UsageError(
             f"{', '.join(given) or 'nothing'} given; expected --reference and --hypothesis, or --bundle and --data"
         )
-    useless = {"--probabilities": probabilities} if bundle else {"--unit": unit, "--skip-bad": skip_bad}
+    useless = (
+        {"--probabilities": probabilities}
+        if bundle
+        else {
+            "--unit": unit,
+            "--skip-bad": skip_bad,
+            "--jobs": jobs,
+            "--scheduler": scheduler,
+        }
+    )
     for name, value in useless.items():
         if value:
             raise UsageError(f"{name} says nothing together with {'--bundle' if bundle else '--reference'}")
     for option, path in (("--json", json_file), ("--report", report)):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{option} {path}: the folder {path.parent} is not there; make it first")
+    if jobs is not None and scheduler is not None:
+        raise UsageError("--jobs is for processes of this machine, --scheduler for a cluster; give one of them")
     scorer()
     if report is not None:
         from detector.evaluation.plots import require_matplotlib
@@ -71,7 +86,7 @@ def evaluate(
         require_matplotlib()
 
     if bundle is not None and data is not None:
-        result = _of_bundle(bundle, data, unit, skip_bad, seed)
+        result = _of_bundle(bundle, data, unit, skip_bad, jobs, scheduler, seed)
     else:
         assert reference is not None
         assert hypothesis is not None
@@ -95,7 +110,15 @@ def _of_files(reference: Path, hypothesis: Path, probabilities: Path | None, see
     return figures(pairs, f"hypothesis {hypothesis}, reference {reference}", seed=seed)
 
 
-def _of_bundle(bundle_id: str, folder: Path, unit: str | None, skip_bad: bool, seed: int) -> Result:
+def _of_bundle(
+    bundle_id: str,
+    folder: Path,
+    unit: str | None,
+    skip_bad: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    seed: int,
+) -> Result:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -103,16 +126,13 @@ def _of_bundle(bundle_id: str, folder: Path, unit: str | None, skip_bad: bool, s
     from detector.evaluation.operating import THRESHOLDS, operating_curve
     from detector.evaluation.result import evaluate as figures
     from detector.network.bundle import load_bundle, require_causal
+    from detector.network.model import Model
+    from detector.spreading import cores
     from detector.training.datasets import find
 
     bundle = load_bundle(bundle_id)
     require_causal(bundle)
     data = find(folder)
-
-    # Brings TensorFlow: only now, when everything cheap has been checked.
-    from detector.network.keras_lstm import KerasLstm
-
-    network = KerasLstm(bundle)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         scoring = progress.add_task("scoring", total=1.0)
@@ -120,7 +140,15 @@ def _of_bundle(bundle_id: str, folder: Path, unit: str | None, skip_bad: bool, s
         def on_progress(name: str, share: float) -> None:
             progress.update(scoring, description=name, completed=share)
 
-        found = detect(data, bundle, network, unit=unit, skip_bad=skip_bad, on_progress=on_progress)
+        found = detect(
+            data,
+            Model.of(bundle_id),
+            unit=unit,
+            skip_bad=skip_bad,
+            jobs=jobs or cores(),
+            scheduler=scheduler,
+            on_progress=on_progress,
+        )
         progress.update(scoring, description="scored", completed=1.0)
         thresholds = progress.add_task("operating curve", total=len({*THRESHOLDS, found.config.onset_threshold}))
 

@@ -13,14 +13,19 @@ from detector.errors import BadDataError, MissingInputError
 from detector.evaluation.events import Spans
 from detector.evaluation.operating import Recorder, Stored
 from detector.evaluation.pairs import Pair, Steps
-from detector.network.bundle import Bundle
-from detector.pipeline import Network, decision_config
+from detector.network.bundle import load_bundle
+from detector.network.model import Model
+from detector.pipeline import decision_config
+from detector.review import ReviewNetwork
 from detector.scoring import score
 from detector.source.recording import open_recording
+from detector.spreading import spread
 from detector.training.labelled import DataSet, Labelled
 
 # An annotation's seconds are rounded.
 _ROUNDING_S = 0.05
+
+Scored = tuple[Pair, Stored]
 
 
 @dataclass
@@ -51,11 +56,12 @@ class Detected:
 
 def detect(
     data: DataSet,
-    bundle: Bundle,
-    network: Network,
+    model: Model,
     *,
     unit: str | None = None,
     skip_bad: bool = False,
+    jobs: int = 1,
+    scheduler: str | None = None,
     on_progress: Callable[[str, float], None] = lambda _name, _share: None,
 ) -> Detected:
     """Return what the bundle says about each recording.
@@ -64,12 +70,14 @@ def detect(
     ----------
     data
         Recordings with references.
-    bundle, network
-        The model with its engine.
+    model
+        Causal.
     unit
         Of recordings that declare none.
     skip_bad
         Go on without recordings that cannot be used, and list them.
+    jobs, scheduler
+        See `detector.spreading.spread`.
     on_progress
         Called with the recording's name and the share of all recordings that is done.
 
@@ -78,24 +86,28 @@ def detect(
     BadDataError, MissingInputError
         When a recording cannot be used and ``skip_bad`` is not set, or none can be.
     """
-    found = Detected(decision_config(bundle.card))
+    found = Detected(decision_config(load_bundle(model.name).card))
     for problem in data.problems:
         found.skipped.append((_name(problem.path, data.folder), problem.text))
     if found.skipped and not skip_bad:
         lines = "\n  ".join(f"{name}: {why}" for name, why in found.skipped)
         raise BadDataError(f"{data.folder}: {len(found.skipped)} things cannot be used as they are (--skip-bad goes on "
                            f"without them):\n  {lines}")  # fmt: skip
-    for i, one in enumerate(data.recordings):
-        name = _name(one.path, data.folder)
-        on_progress(name, i / len(data.recordings))
-        try:
-            pair, stored = _scored(one, name, bundle, network, unit)
-        except (BadDataError, MissingInputError) as error:
-            said = str(error) if str(one.path) in str(error) else f"{one.path}: {error}"
-            if not skip_bad:
-                raise type(error)(f"{said} (--skip-bad goes on without it)") from error
-            found.skipped.append((name, said))
+    shared, scored = (model, data.folder, unit), dict[int, Scored | BadDataError | MissingInputError]()
+    for number, made in spread(_scored, shared, data.recordings, jobs=jobs, scheduler=scheduler):
+        name = _name(data.recordings[number].path, data.folder)
+        if isinstance(made, Exception) and not isinstance(made, BadDataError | MissingInputError):
+            raise made
+        if isinstance(made, Exception) and not skip_bad:
+            raise type(made)(f"{_said(made, data.recordings[number])} (--skip-bad goes on without it)") from made
+        scored[number] = made
+        on_progress(name, len(scored) / len(data.recordings))
+    for number, one in enumerate(data.recordings):
+        made = scored[number]
+        if isinstance(made, Exception):
+            found.skipped.append((_name(one.path, data.folder), _said(made, one)))
             continue
+        pair, stored = made
         found.pairs.append(pair)
         found.stored.setdefault(one.person, []).append((stored, one.seizures))
     if not found.pairs:
@@ -104,7 +116,10 @@ def detect(
     return found
 
 
-def _scored(one: Labelled, name: str, bundle: Bundle, network: Network, unit: str | None) -> tuple[Pair, Stored]:
+def _scored(shared: tuple[Model, Path, str | None], one: Labelled) -> Scored:
+    model, folder, unit = shared
+    bundle, network = model.load()
+    assert not isinstance(network, ReviewNetwork), "whoever asks has required a causal one"
     recording = open_recording(one.path, unit=unit)
     if one.seizures and one.seizures[-1][1] > recording.duration_s + _ROUNDING_S:
         onset, offset = one.seizures[-1]
@@ -122,7 +137,7 @@ def _scored(one: Labelled, name: str, bundle: Bundle, network: Network, unit: st
         bundle.card.step_s,
     )
     pair = Pair(
-        name=name,
+        name=_name(one.path, folder),
         person=one.person,
         duration_s=scored.duration_s,
         reference=one.seizures,
@@ -131,6 +146,10 @@ def _scored(one: Labelled, name: str, bundle: Bundle, network: Network, unit: st
         declared_s=tuple(event.declared_s for event in scored.events),
     )
     return pair, recorder.stored()
+
+
+def _said(error: Exception, one: Labelled) -> str:
+    return str(error) if str(one.path) in str(error) else f"{one.path}: {error}"
 
 
 def _name(path: Path, folder: Path) -> str:

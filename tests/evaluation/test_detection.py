@@ -14,6 +14,7 @@ from detector.evaluation.events import tallied
 from detector.evaluation.intervals import draws
 from detector.evaluation.operating import operating_curve
 from detector.network.bundle import Bundle
+from detector.network.model import Model
 from detector.pipeline import Network
 from detector.scoring import score
 from detector.source.recording import open_recording
@@ -30,6 +31,11 @@ SEIZURE = (20.0, 40.0)
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return tiny_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> Model:
+    return Model.of(str(bundle.folder))
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +58,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return DataSet("made up", folder, recordings)
 
 
-def test_it_says_what_score_says(data: DataSet, bundle: Bundle, network: Network) -> None:
+def test_it_says_what_score_says(data: DataSet, model: Model, bundle: Bundle, network: Network) -> None:
     told: list[tuple[str, float]] = []
-    found = detect(data, bundle, network, on_progress=lambda name, share: told.append((name, share)))
+    found = detect(data, model, on_progress=lambda name, share: told.append((name, share)))
     assert [(pair.name, pair.person) for pair in found.pairs] == [("a/1.edf", "a"), ("a/2.edf", "a"), ("b/1.edf", "b")]
-    assert told == [("a/1.edf", 0.0), ("a/2.edf", 1 / 3), ("b/1.edf", 2 / 3)]
+    assert told == [("a/1.edf", 1 / 3), ("a/2.edf", 2 / 3), ("b/1.edf", 1.0)]
     for pair, one in zip(found.pairs, data.recordings, strict=True):
         expected = score(open_recording(one.path), bundle, network)
         assert pair.hypothesis == tuple((event.onset_s, event.offset_s) for event in expected.events)
@@ -69,8 +75,8 @@ def test_it_says_what_score_says(data: DataSet, bundle: Bundle, network: Network
     assert [len(pair.hypothesis) for pair in found.pairs] == [1, 1, 0]
 
 
-def test_the_bundles_own_threshold_gives_the_same_alarms_again(data: DataSet, bundle: Bundle, network: Network) -> None:
-    found = detect(data, bundle, network)
+def test_the_bundles_own_threshold_gives_the_same_alarms_again(data: DataSet, model: Model) -> None:
+    found = detect(data, model)
     curve = operating_curve(found.stored_of(["a", "b"]), found.config, draws(2, 0, 10), thresholds=(0.3, 0.95))
     own = next(point for point in curve.points if point.onset_threshold == curve.own_threshold)
     tallies = []
@@ -91,47 +97,52 @@ def bad_set(data: DataSet, *bad: Labelled, problems: tuple[Problem, ...] = ()) -
     return replace(data, recordings=(*bad, *data.recordings[2:]), problems=problems)
 
 
-def test_an_unreadable_recording_is_named_and_stops_it(
-    data: DataSet, bundle: Bundle, network: Network, tmp_path: Path
-) -> None:
+def test_an_unreadable_recording_is_named_and_stops_it(data: DataSet, model: Model, tmp_path: Path) -> None:
     broken = tmp_path / "broken.edf"
     broken.write_text("this is no EEG" * 100)
     for path, error in ((broken, BadDataError), (tmp_path / "missing.edf", MissingInputError)):
         chosen = bad_set(data, Labelled("a", path, ()))
         with pytest.raises(error, match=rf"{path.name}.*--skip-bad"):
-            detect(chosen, bundle, network)
-        found = detect(chosen, bundle, network, skip_bad=True)
+            detect(chosen, model)
+        found = detect(chosen, model, skip_bad=True)
         assert [pair.name for pair in found.pairs] == ["b/1.edf"]
         [(name, why)] = found.skipped
         assert name == str(path)
         assert str(path) in why
 
 
-def test_what_the_data_set_left_out_stops_it_too(data: DataSet, bundle: Bundle, network: Network) -> None:
+def test_what_the_data_set_left_out_stops_it_too(data: DataSet, model: Model) -> None:
     chosen = bad_set(data, problems=(Problem(data.folder / "c.edf", "has no reference"),))
     with pytest.raises(BadDataError, match=r"1 things cannot be used(?s:.)*c\.edf: has no reference"):
-        detect(chosen, bundle, network)
-    assert detect(chosen, bundle, network, skip_bad=True).skipped == [("c.edf", "has no reference")]
+        detect(chosen, model)
+    assert detect(chosen, model, skip_bad=True).skipped == [("c.edf", "has no reference")]
 
 
-def test_a_seizure_outside_of_the_recording_is_an_error(data: DataSet, bundle: Bundle, network: Network) -> None:
+def test_a_seizure_outside_of_the_recording_is_an_error(data: DataSet, model: Model) -> None:
     chosen = bad_set(data, Labelled("a", data.recordings[0].path, ((50.0, 70.0),)))
     with pytest.raises(BadDataError, match=r"1\.edf: the seizure from 50 to 70 s is outside of the recording of 60 s"):
-        detect(chosen, bundle, network)
+        detect(chosen, model)
 
 
-def test_nothing_that_can_be_used_is_an_error(data: DataSet, bundle: Bundle, network: Network) -> None:
+def test_nothing_that_can_be_used_is_an_error(data: DataSet, model: Model) -> None:
     with pytest.raises(BadDataError, match="not one recording could be evaluated"):
-        detect(replace(data, recordings=()), bundle, network, skip_bad=True)
+        detect(replace(data, recordings=()), model, skip_bad=True)
 
 
-def test_what_is_stored_is_what_the_network_said_also_in_the_warm_up(
-    data: DataSet, bundle: Bundle, network: Network
-) -> None:
-    found = detect(data, bundle, network)
+def test_what_is_stored_is_what_the_network_said_also_in_the_warm_up(data: DataSet, model: Model) -> None:
+    found = detect(data, model)
     [(stored, _), _] = found.stored["a"]
     steps = found.pairs[0].steps
     assert steps is not None
     np.testing.assert_array_equal(stored.end_s, steps.time_s)
     assert not np.isnan(stored.value).any()
     np.testing.assert_allclose(stored.value[steps.monitored], steps.probability[steps.monitored], atol=1e-7)
+
+
+def test_processes_side_by_side_find_what_one_finds_in_the_same_order(data: DataSet, model: Model) -> None:
+    one, several = detect(data, model), detect(data, model, jobs=2)
+    assert repr(one.pairs) == repr(several.pairs)
+    assert list(one.stored) == list(several.stored)
+    for person, stored in one.stored.items():
+        for (mine, _), (theirs, _) in zip(stored, several.stored[person], strict=True):
+            assert repr(mine) == repr(theirs)
