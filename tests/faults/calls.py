@@ -49,7 +49,8 @@ class Failing:
     Parameters
     ----------
     calls
-        Which calls are counted, a word of those that ask.
+        Which calls are counted, a word of those that ask: ``pull``, ``push``, ``notify``, ``journal``, or ``journal,
+        done``, which fails behind what it does.
     error
         Makes what is raised.
     """
@@ -281,16 +282,19 @@ def _replace_edges(world: World, failing: Failing, ran: Ran, folder: Path, monke
 
     class Connection(sqlite3.Connection):
         def execute(self, *arguments: Any) -> sqlite3.Cursor:
-            failing("journal")
-            return super().execute(*arguments)
+            return tried(super().execute, arguments)
 
         def executemany(self, *arguments: Any) -> sqlite3.Cursor:
-            failing("journal")
-            return super().executemany(*arguments)
+            return tried(super().executemany, arguments)
 
         def executescript(self, *arguments: Any) -> sqlite3.Cursor:
-            failing("journal")
-            return super().executescript(*arguments)
+            return tried(super().executescript, arguments)
+
+    def tried(call: Callable[..., sqlite3.Cursor], arguments: tuple[Any, ...]) -> sqlite3.Cursor:
+        failing("journal")
+        cursor = call(*arguments)
+        failing("journal, done")
+        return cursor
 
     def engine(config: Config) -> tuple[Bundle, LoudIsSeizure]:
         return engine_bundle(config.model.bundle, folder), LoudIsSeizure()

@@ -105,8 +105,9 @@ def test_a_supervisor_that_cannot_be_told_changes_nothing(each: Each, for_good: 
         assert ("READY=1" in ran.notified) == (n > 1 or not for_good), "what could not be told is told with the next"
 
 
-def test_a_journal_that_cannot_be_written_once_has_every_row_in_the_end(each: Each) -> None:
-    for n, ran, journal in each("journal", _disk_error):
+@pytest.mark.parametrize("calls", ["journal", "journal, done"])
+def test_a_journal_that_cannot_be_written_once_has_every_row_once_in_the_end(calls: str, each: Each) -> None:
+    for n, ran, journal in each(calls, _disk_error):
         ran.read_journal(journal)
         assert (ran.code, ran.is_whole) == (0, True), f"call {n}"
         assert ran.written == ran.states, f"call {n}"
