@@ -197,7 +197,7 @@ def test_fault_59_a_daemon_that_gets_a_third_of_the_processor_it_needs_is_stale_
             bed.unwatchable("stale", within_s=STARVED_S)
             group.cpu(needs / 3)
             bed.said_unwatchable()
-            bed.goes_on(5)
+            bed.goes_on(STARVED_S)
             group.cpu(1.0)
             bed.watched(within_s=8, not_before_s=0)
             bed.goes_on(2)
