@@ -23,7 +23,7 @@ from detector.messages import State
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 from tests.faults.amplifier import Amplifier, running
 from tests.faults.corruption import Corruption
-from tests.faults.oracle import Measured, Stretch, judge, measure
+from tests.faults.oracle import SILENCE_S, Measured, Stretch, judge, measure
 from tests.faults.outlet import ELECTRODES, Outlet
 from tests.faults.recording import Marker, Recorder, Recording, outlets_of
 from tests.live import program, until
@@ -82,6 +82,7 @@ class Bed:
         self.name, self._signals = name, signals
         self.reference: Callable[[], dict[int, float]] = dict  # what a healthy amplifier gives, by the half second
         self.rng = np.random.default_rng()  # seeded for each test
+        self.silence_s = SILENCE_S  # how long the status may say nothing in this test
         self.source_id = f"{name}-amplifier"
         self._path, self._log = folder / f"{name}.toml", folder / f"{name}.log"
         self._source: dict[str, object] = {}
@@ -108,6 +109,11 @@ class Bed:
         self._stack.close()
 
     @property
+    def pid(self) -> int:
+        """Of the daemon."""
+        return self._process.pid
+
+    @property
     def recording(self) -> Recording:
         """What was recorded since `watch`."""
         return self.whole.between(self._stretches[0].start_s)
@@ -122,7 +128,7 @@ class Bed:
 
     def watch(self, **source: object) -> None:
         """Begin a test, with other keys in ``[source]`` than its source_id where they are given."""
-        self._stretches = []
+        self._stretches, self.silence_s = [], SILENCE_S
         self._log_from = self._log.stat().st_size
         self._declare(watchable=False)
         if source != self._source:
@@ -306,7 +312,7 @@ class Bed:
         stood = [m for m in self.whole.markers if m.state and m.arrived_s < began_s][-1:]
         recording.markers[:0] = [replace(m, arrived_s=began_s, stamp_s=0.0) for m in stood]
         beside = None if neighbour is None else neighbour.between(began_s, now_s)
-        return judge(recording, self._stretches, beside), measure(recording, self._stretches)
+        return judge(recording, self._stretches, beside, self.silence_s), measure(recording, self._stretches)
 
 
 @contextmanager

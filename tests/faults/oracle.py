@@ -66,7 +66,12 @@ class Measured:
     false_non_seizure: int
 
 
-def judge(recording: Recording, stretches: Sequence[Stretch], neighbour: Recording | None = None) -> list[str]:
+def judge(
+    recording: Recording,
+    stretches: Sequence[Stretch],
+    neighbour: Recording | None = None,
+    silence_s: float = SILENCE_S,
+) -> list[str]:
     """Return what was wrong; nothing where all is well.
 
     Parameters
@@ -77,12 +82,14 @@ def judge(recording: Recording, stretches: Sequence[Stretch], neighbour: Recordi
         In order, without holes.
     neighbour
         Another bed with a healthy amplifier in the same time.
+    silence_s
+        How long the status outlet may say nothing.
     """
     return [
         *_untrue(recording, stretches),
         *_unnoticed(recording, stretches),
         *_not_recovered(recording, stretches),
-        *_unsound(recording),
+        *_unsound(recording, silence_s),
         *_contradicting(recording),
         *(_disturbed(neighbour) if neighbour is not None else ()),
     ]
@@ -158,12 +165,12 @@ def _not_recovered(recording: Recording, stretches: Sequence[Stretch]) -> Iterat
             yield f"3: watched {first - stretch.start_s:.1f} s after the fault's end, and then not"
 
 
-def _unsound(recording: Recording) -> Iterator[str]:
+def _unsound(recording: Recording, silence_s: float) -> Iterator[str]:
     """Rule 4, and no silence."""
     for what in recording.ended:
         yield f"4: {what} has ended"
     for a, b in itertools.pairwise(recording.samples):
-        if b.arrived_s - a.arrived_s > SILENCE_S:
+        if b.arrived_s - a.arrived_s > silence_s:
             yield f"4: the status is silent for {b.arrived_s - a.arrived_s:.1f} s"
         if b.stamp_s < a.stamp_s:
             yield f"4: a status goes back by {a.stamp_s - b.stamp_s:.3f} s"
@@ -201,7 +208,7 @@ def _disturbed(neighbour: Recording) -> Iterator[str]:
         yield f"6: the other bed says {other[0].state.label} meanwhile"
     if len(neighbour.samples) < 2:
         yield "6: the other bed says nothing meanwhile"
-    yield from (complaint.replace("4:", "6: in the other bed", 1) for complaint in _unsound(neighbour))
+    yield from (complaint.replace("4:", "6: in the other bed", 1) for complaint in _unsound(neighbour, SILENCE_S))
 
 
 def _during(samples: Sequence[Sample], stretch: Stretch) -> list[Sample]:
