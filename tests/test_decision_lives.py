@@ -163,6 +163,7 @@ class Lives(RuleBasedStateMachine):
         assert self.event is not None or not must_begin
         assert isinstance(status, Status)
         is_warm = self._is_warm()
+        expected: tuple[State, Cause | None]
         if self.event is not None:
             expected = State.SEIZURE, None
             self.ictal_s.append(self.now_s)
