@@ -4,7 +4,7 @@
 
 Each guard is a text of a file and what stands there once it is broken. In a temporary copy of the tree the tests of the
 guard run on the broken file, and must fail. Printed is a table; the exit code is 1 where one survived or where the text
-is not there (once) any more, so that the list is kept up.
+is not there (once) any more, so that the list is kept up. Last: 45 of 45 killed, some two minutes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEDGER, IDENTITY, SESSION = (
     "tests/source/test_lsl_identity.py",
     "tests/source/test_lsl.py -k why_a_session_begins",
 )
-FOUND = "tests/sinks/test_journal_lives.py tests/sinks/test_journal_writer.py tests/test_journal_file.py"
+FOUND = "tests/test_journal_found.py tests/test_journal_file.py tests/sinks/test_journal_writer.py"
 RESUMPTION = "tests/test_resumption.py"
 SPANS = "tests/test_journal_spans.py"
 GUARDS = (
