@@ -104,7 +104,7 @@ def decoded(data: bytes) -> Checkpoint:
         raise CheckpointError(f"it is damaged: the checksum of its {len(text)} bytes is another one")
     try:
         found = Checkpoint(**json.loads(text, parse_constant=_refuse))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"its content is not that of a checkpoint ({error})") from error
     kinds = {"identity": dict, "newest_s": float, "event_id": str, "resumptions": int, "source": dict, "pipeline": dict}
     for name, kind in kinds.items():

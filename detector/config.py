@@ -199,7 +199,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: not UTF-8 text: {error}") from error
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter where brackets are nested without end
         raise ConfigError(f"{path}: {error}") from error
     return make_config(given, str(path))
 

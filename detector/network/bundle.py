@@ -208,7 +208,7 @@ def load_bundle(name: str = DEFAULT_BUNDLE) -> Bundle:
     path = folder / "card.toml"
     try:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BundleError(f"{path}: {error}") from error
     except pydantic.ValidationError as error:
         raise BundleError(f"{path}: {'; '.join(map(_explain, error.errors()))}") from error

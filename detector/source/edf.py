@@ -25,7 +25,6 @@ _MAGIC = {".edf": b"0       ", ".bdf": b"\xffBIOSEMI"}
 _SAMPLE_BYTES = {".edf": 2, ".bdf": 3}
 # A record's first annotation is empty; its onset is the record's own (EDF+ specification, 2.2.4).
 _TIMEKEEPING = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15[\d.]*)?\x14")
-_UNREADABLE = (ValueError, OSError, IndexError, ZeroDivisionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,13 @@ def open_edf(path: Path, unit: str | None) -> Recording:
             n_records = file.num_data_records
             annotations = file.annotations
             start = _start(file)
-        except _UNREADABLE as error:
+            ranges = [(s.physical_min, s.physical_max, s.digital_min, s.digital_max) for s in file.signals]
+            rates_hz = [float(signal.sampling_frequency) for signal in file.signals]
+        except Exception as error:  # over a broken header edfio stumbles in any way at all
             raise BadDataError(f"{path} cannot be read as {_format(path)}: {error}") from error
     _check_length(path, header, n_records)
+    if not np.isfinite([*itertools.chain(*ranges), *rates_hz]).all() or not all(rate_hz > 0 for rate_hz in rates_hz):
+        raise BadDataError(f"{path} has ranges or rates that are no numbers, expected those of {_format(path)}")
     signals = _same_rate(path, file.signals)
     rate_hz = float(signals[0].sampling_frequency)
     labels = tuple(_text(signal.label) for signal in signals)

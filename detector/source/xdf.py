@@ -8,16 +8,14 @@ of jitter is not used: it draws one line through everything that is not a break 
 from __future__ import annotations
 
 import logging
-import struct
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import pyxdf
 
-from detector.errors import BadDataError
+from detector.errors import BadDataError, DetectorError
 from detector.messages import Description, FloatArray, TimeArray
 from detector.source.recording import (
     MAX_FILLED_SAMPLES,
@@ -31,7 +29,6 @@ from detector.source.recording import (
 log = logging.getLogger(__name__)
 logging.getLogger("pyxdf").setLevel(logging.ERROR)  # what matters of what it says is checked and told here
 
-_UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, ParseError, EOFError)
 _JITTER_S = 1.0  # how long the stamps may need to catch up after a late one
 _OWN_STREAMS = "seizure-detector:"  # what we said ourselves is a hypothesis, no reference
 
@@ -42,17 +39,27 @@ def open_xdf(path: Path, unit: str | None) -> Recording:
     """Open the EEG stream of an XDF file; see `detector.source.recording.open_recording`."""
     _check_chunks(path)
     try:
-        infos = pyxdf.resolve_streams(str(path))
-        wanted = [i["stream_id"] for i in infos if _is_regular(i) or i["channel_format"] == "string"]
-        if not wanted:
-            raise BadDataError(f"{path} has no EEG stream; it has {_listed(infos)}")
-        streams, file_header = pyxdf.load_xdf(str(path), select_streams=wanted, dejitter_timestamps=False)
-    except _UNREADABLE as error:
-        raise BadDataError(f"{path} cannot be read as XDF: {error}") from error
+        return _opened(path, unit)
+    except DetectorError:
+        raise
+    except Exception as error:  # its texts and counts may be anything, and pyxdf believes them
+        raise BadDataError(f"{path} cannot be read as XDF: {error!r:.200}") from error
+
+
+def _opened(path: Path, unit: str | None) -> Recording:
+    infos = pyxdf.resolve_streams(str(path))
+    wanted = [i["stream_id"] for i in infos if _is_regular(i) or i["channel_format"] == "string"]
+    if not wanted:
+        raise BadDataError(f"{path} has no EEG stream; it has {_listed(infos)}")
+    streams, file_header = pyxdf.load_xdf(str(path), select_streams=wanted, dejitter_timestamps=False)
     stream = _eeg_stream(path, streams, infos)
     stamps: TimeArray = np.asarray(stream["time_stamps"], dtype=np.float64)
     _check_count(path, stream, len(stamps))
     rate_hz = float(_field(stream, "nominal_srate"))
+    if not np.isfinite(stamps).all():
+        raise BadDataError(
+            f"{path} has {np.count_nonzero(~np.isfinite(stamps))} stamps that are no times, expected none"
+        )
     labels, units = _channels(stream)
     scales = scales_to_microvolts(path, labels, units, unit)
     factors = np.array([np.nan if scale is None else scale for scale in scales])
