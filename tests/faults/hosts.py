@@ -14,24 +14,29 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 _TOOLS = ("unshare", "hostname", "ip", "nft")
 _NET = "10.77.0"
+_TRY = (
+    "ip link add type veth && ip link add type bridge && "
+    "nft 'add table t; add chain t c; add rule t c numgen random mod 100 < 1 counter drop'"
+)
 _HOLD = 'hostname "$0" && echo held && exec cat'  # until the other end of its pipe is gone
 _KINDS = {"net": 0x40000000, "uts": 0x04000000}  # CLONE_NEWNET, CLONE_NEWUTS of linux/sched.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+@cache
 def missing() -> str:
     """Return why there can be no such network here; empty where it can."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need Linux and root"
     if absent := [tool for tool in _TOOLS if shutil.which(tool) is None]:
         return f"{', '.join(absent)} not installed (Debian: util-linux hostname iproute2 nftables)"
-    with_veth = ["unshare", "--net", "--uts", "ip", "link", "add", "type", "veth"]
-    tried = subprocess.run(with_veth, capture_output=True, text=True)
-    return f"no network namespaces here: {tried.stderr.strip()}" if tried.returncode else ""
+    tried = subprocess.run(["unshare", "--net", "--uts", "sh", "-c", _TRY], capture_output=True, text=True)
+    return f"no made-up network here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 class Namespace:

@@ -12,6 +12,8 @@ from tests.faults.bed import Bed, Signals
 from tests.faults.corruption import Corruption
 from tests.faults.hosts import Host, Network, write_lsl_configuration
 
+STREAM_BYTES_PER_S = 256 * (22 * 4 + 9)  # samples with a tag and a stamp each
+
 
 class RemoteBed(Bed):
     """A daemon on its machine, and two others on the same switch: the amplifier's and a stranger's.

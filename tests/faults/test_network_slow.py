@@ -10,15 +10,15 @@ import pytest
 from detector.messages import State
 from tests.faults.bed import RATE_S
 from tests.faults.hosts import Host
-from tests.faults.remote_bed import RemoteBed
+from tests.faults.remote_bed import STREAM_BYTES_PER_S, RemoteBed
 
 pytestmark = pytest.mark.slow
 
 FLAPS_S = float(os.environ.get("FAULTS_FLAPS_S", "600"))
+LOSSES_S = 120.0
 BACKLOG_S = 60.0  # TCP waits longer and longer between its tries
 REOPENED_S = BACKLOG_S + RATE_S + 4.0
 OLDEST_S = 2.3  # samples of which non-seizure is said: the stall time, and the way to the observer
-STREAM_BYTES_PER_S = 256 * (22 * 4 + 9)
 
 
 def _tell(bed: RemoteBed, what: str) -> None:
@@ -91,21 +91,27 @@ def test_fault_6_a_link_that_flaps_is_one_condition_with_a_count_and_grows_nothi
         assert bed.lost() == sorted(set(bed.lost())), "one condition whose count grows"
 
 
-def test_fault_7_thirty_percent_of_packets_lost_are_told_by_the_age(remote_bed: RemoteBed) -> None:
+@pytest.mark.parametrize("percent", [1, 5, 30])
+def test_fault_7_lost_packets_are_told_by_the_age_at_most(remote_bed: RemoteBed, percent: int) -> None:
     bed = remote_bed
     bed.watch()
     with bed.amplifier():
         bed.watched()
+        if percent > 5:
+            bed.unsure()
+        with bed.amplifier_host.dropping(f"numgen random mod 100 < {percent}"):
+            bed.goes_on(LOSSES_S)
+            samples, dropped = bed.now.samples, bed.amplifier_host.dropped()
         bed.unsure()
-        with bed.amplifier_host.dropping("numgen random mod 100 < 30"):
-            bed.goes_on(90)
-            samples = bed.now.samples
         bed.watched(within_s=BACKLOG_S, not_before_s=0)
         ages = np.array([s.input_age_s for s in samples])
         share = np.mean([s.state is not State.NOT_MONITORING for s in samples])
         _tell(
-            bed, f"30 % lost, watched {share:.0%} of the time, age {np.median(ages):.2f} s, at most {ages.max():.1f} s"
+            bed,
+            f"{percent} % lost for {LOSSES_S:.0f} s ({dropped} packets), watched {share:.0%} of the time, "
+            f"age {np.nanmedian(ages):.2f} s, at most {np.nanmax(ages):.1f} s",
         )
+        assert not bed.missing()
 
 
 @pytest.mark.parametrize(("share", "seconds"), [(0.5, 60), (0.1, 480)])
