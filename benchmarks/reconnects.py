@@ -1,28 +1,37 @@
 """Sources that are lost and found again thousands of times: what is left behind each time.
 
     python benchmarks/reconnects.py --reconnects 10000
+    python benchmarks/reconnects.py --reconnects 1000 --daemons 4
 
 A reconnect takes two to three seconds, most of them waiting for liblsl's answers, so that many sources are watched side
-by side, each by a `LslSource` as the daemon has one, in one process. Their outlets are those of another process, which
-closes and opens all of them together; each round ends when every source has given samples again. Memory, threads and
-descriptors are read then. Prints Markdown; exit code 1 where threads or descriptors have grown.
+by side: each by a `LslSource` as the daemon has one, all in this process, or each by a daemon, with its journal and its
+outlets. The sources' outlets are those of another process, which closes and opens all of them together; each round ends
+when samples of every source have come again. Memory, threads and descriptors are read then. Prints Markdown; exit code
+1 where threads or descriptors have grown.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import numpy as np
 import psutil
 import pylsl
 
+from detector.client.lsl import BedClient, Marker
+from detector.conditioning.montage import MONTAGES
 from detector.config import make_config
 from detector.messages import Cause, Chunk
 from detector.source.lsl import LslSource
@@ -30,6 +39,7 @@ from detector.source.said import Opened
 
 RATE_HZ = 256
 CHUNK = 16
+LABELS = MONTAGES["chb-mit-22"]
 ROUND_S = 60.0  # so long may a round take
 NETWORK = """
 [ports]
@@ -44,9 +54,8 @@ level = -3
 """
 
 
-def outlets(n: int, session: str) -> None:
+def outlets(n: int) -> None:
     """Open and close the outlets at each word on standard input, and stream while they are open."""
-    pylsl.set_config_content(NETWORK.format(session))
     words: list[str] = []
     open_now: list[pylsl.StreamOutlet] = []
 
@@ -56,7 +65,7 @@ def outlets(n: int, session: str) -> None:
         words.append("end")
 
     threading.Thread(target=listen, daemon=True).start()
-    samples = np.zeros((CHUNK, 2), dtype=np.float32)
+    samples = np.random.default_rng(0).normal(0, 20, (CHUNK, len(LABELS))).astype(np.float32)
     while True:
         time.sleep(CHUNK / RATE_HZ)
         word = words.pop(0) if words else ""
@@ -71,41 +80,99 @@ def outlets(n: int, session: str) -> None:
 
 
 def _outlet(source_id: str) -> pylsl.StreamOutlet:
-    info = pylsl.StreamInfo("amp", "EEG", 2, RATE_HZ, "float32", source_id)
+    info = pylsl.StreamInfo("amp", "EEG", len(LABELS), RATE_HZ, "float32", source_id)
     channels = info.desc().append_child("channels")
-    for label in ("FP1-F7", "F7-T7"):
+    for label in LABELS:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
         channel.append_child_value("unit", "microvolts")
     return pylsl.StreamOutlet(info)
 
 
-class Watched:
-    """A source in a thread of its own, as the daemon's main loop asks it."""
-
-    def __init__(self, source_id: str) -> None:
-        config = make_config({"bed": {"name": "bench"}, "source": {"source_id": source_id}})
-        self.source = LslSource(config.source, lambda _: None)
-        self.opened, self.has_samples, self.stopped = 0, False, False
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        while not self.stopped:
-            for message in self.source.poll():
-                if isinstance(message, Opened):
-                    self.opened, self.has_samples = self.opened + 1, False
-                elif isinstance(message, Chunk):
-                    self.has_samples = True
-        self.source.close()
+class Watched(Protocol):
+    """One source that is watched."""
 
     def is_found(self, times: int) -> bool:
         """Whether it was found so often, and gives samples."""
-        return self.opened == times and self.has_samples
+        ...
 
     def is_lost(self) -> bool:
         """Whether its loss is told."""
-        return self.source.obstacle is not None and self.source.obstacle.cause is Cause.LOST
+        ...
+
+    def stop(self) -> None:
+        """End it."""
+        ...
+
+
+class BySource:
+    """Asked as the daemon's main loop asks it, in a thread of its own."""
+
+    def __init__(self, source_id: str) -> None:
+        config = make_config({"bed": {"name": "bench"}, "source": {"source_id": source_id}})
+        self._source = LslSource(config.source, lambda _: None)
+        self._opened, self._has_samples, self._stopped = 0, False, False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopped:
+            for message in self._source.poll():
+                if isinstance(message, Opened):
+                    self._opened, self._has_samples = self._opened + 1, False
+                elif isinstance(message, Chunk):
+                    self._has_samples = True
+        self._source.close()
+
+    def is_found(self, times: int) -> bool:
+        """See `Watched`."""
+        return self._opened == times and self._has_samples
+
+    def is_lost(self) -> bool:
+        """See `Watched`."""
+        return self._source.obstacle is not None and self._source.obstacle.cause is Cause.LOST
+
+    def stop(self) -> None:
+        """See `Watched`."""
+        self._stopped = True
+        self._thread.join()
+
+
+class ByDaemon:
+    """Judged by its outlets."""
+
+    def __init__(self, source_id: str, folder: Path, environment: dict[str, str]) -> None:
+        path = folder / f"{source_id}.toml"
+        path.write_text(f'[bed]\nname = "{source_id}"\n[source]\nsource_id = "{source_id}"\n')
+        command = [sys.executable, "-m", "detector", "run", "--config", str(path)]
+        with (folder / f"{source_id}.log").open("wb") as log:
+            self.process = subprocess.Popen(command, env=environment, stderr=log)
+        self._bed = source_id
+        self._client: BedClient | None = None
+        self._opened, self._state = 0, ""
+
+    def _listen(self) -> None:
+        self._client = self._client or BedClient(self._bed, 120)
+        for record in self._client.read(timeout_s=0.0):
+            if isinstance(record, Marker):
+                self._opened += record.text == "session-reset/new-stream"
+                if not record.text.startswith("session-reset/"):
+                    self._state = record.text
+
+    def is_found(self, times: int) -> bool:
+        """See `Watched`."""
+        self._listen()
+        return self._opened == times and self._state == "not-monitoring/warmup"
+
+    def is_lost(self) -> bool:
+        """See `Watched`."""
+        self._listen()
+        return self._state == "not-monitoring/lost"
+
+    def stop(self) -> None:
+        """See `Watched`."""
+        self.process.terminate()
+        self.process.wait()
 
 
 def _until(conditions: list[Callable[[], bool]], what: str) -> float:
@@ -117,69 +184,89 @@ def _until(conditions: list[Callable[[], bool]], what: str) -> float:
     return time.monotonic() - began
 
 
-def reconnects(wanted: int, n: int, most_s: float) -> int:
-    session = f"reconnects-{uuid.uuid4()}"
-    pylsl.set_config_content(NETWORK.format(session))
-    child = subprocess.Popen(
-        [sys.executable, __file__, "--outlets", str(n), "--session", session], stdin=subprocess.PIPE, text=True
-    )
-    assert child.stdin is not None
+def reconnects(wanted: int, n: int, n_daemons: int, most_s: float) -> int:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        network = NETWORK.format(f"reconnects-{uuid.uuid4()}")
+        (folder / "lsl_api.cfg").write_text(network)
+        pylsl.set_config_content(network)
+        environment = {**os.environ, "LSLAPICFG": str(folder / "lsl_api.cfg"), "XDG_STATE_HOME": str(folder)}
+        watched: list[Watched] = []
+        processes = [psutil.Process()]
+        if n_daemons:
+            n = n_daemons
+            daemons = [ByDaemon(f"reconnect-{k}", folder, environment) for k in range(n)]
+            processes = [psutil.Process(daemon.process.pid) for daemon in daemons]
+            watched += daemons
+        else:
+            watched += [BySource(f"reconnect-{k}") for k in range(n)]
+        for one in watched:
+            stack.callback(one.stop)
+        command = [sys.executable, __file__, "--outlets", str(n)]
+        sources = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, text=True)
+        stack.callback(sources.communicate)
+        for one in watched:
+            one.is_found(0)  # once it is there
+        return _rounds(watched, sources, processes, wanted, most_s)
+
+
+def _rounds(
+    watched: Sequence[Watched],
+    sources: subprocess.Popen[str],
+    processes: list[psutil.Process],
+    wanted: int,
+    most_s: float,
+) -> int:
+    n = len(watched)
 
     def tell(word: str) -> None:
-        child.stdin.write(word + "\n")  # type: ignore[union-attr]
-        child.stdin.flush()  # type: ignore[union-attr]
+        assert sources.stdin is not None
+        sources.stdin.write(word + "\n")
+        sources.stdin.flush()
 
-    all_watched = [Watched(f"reconnect-{k}") for k in range(n)]
-    process = psutil.Process()
+    def look() -> tuple[float, int, int]:
+        megabytes = sum(process.memory_info().rss for process in processes) / 1e6
+        return megabytes, sum(p.num_threads() for p in processes), sum(p.num_fds() for p in processes)
+
     rows: list[tuple[int, float, int, int]] = []
     lost_s: list[float] = []
     began, rounds = time.monotonic(), 0
     while (rounds - 1) * n < wanted and time.monotonic() - began < most_s:
         tell("open")
         rounds += 1
-        _until([partial(w.is_found, rounds) for w in all_watched], f"round {rounds}: found again")
+        _until([partial(one.is_found, rounds) for one in watched], f"round {rounds}: found again")
         if rounds > 1:
-            rows.append(((rounds - 1) * n, process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()))
+            rows.append(((rounds - 1) * n, *look()))
         tell("close")
-        lost_s.append(_until([w.is_lost for w in all_watched], f"round {rounds}: lost"))
-    took_s = time.monotonic() - began
-    for w in all_watched:
-        w.stopped = True
-    for w in all_watched:
-        w.thread.join()
-    child.stdin.close()
-    child.wait()
-    return _report(rows, n, took_s, max(lost_s))
+        lost_s.append(_until([one.is_lost for one in watched], f"round {rounds}: lost"))
+    return _report(rows, n, time.monotonic() - began, max(lost_s))
 
 
 def _report(rows: list[tuple[int, float, int, int]], n: int, took_s: float, lost_s: float) -> int:
     done, mb, threads, files = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    half = len(rows) // 4  # allocators settle first
-    print(f"| {done[-1]:.0f} reconnects of {n} sources side by side | value |\n| --- | --- |")
-    print(f"| took | {took_s:.0f} s, {done[-1] / took_s:.1f} a second |")
-    print(f"| until all outlets were closed and their loss was told, at most | {lost_s:.2f} s |")
-    for what, values, unit in (("memory", mb, " MB"), ("threads", threads, ""), ("descriptors", files, "")):
-        slope = np.polyfit(done[half:], values[half:], 1)[0] * 1000
-        last = np.median(values[-max(len(values) // 10, 1) :])
-        first = np.median(values[half : half + max(len(values) // 10, 1)])
-        print(f"| {what}, after a quarter and at the end | {first:.0f}{unit}, {last:.0f}{unit} |")
-        print(f"| ... slope | {slope:+.3f}{unit} per 1,000 reconnects |")
-    grown = any(np.median(v[-5:]) > np.median(v[half : half + 5]) + n for v in (threads, files))
-    return int(grown)
+    print(f"{done[-1]:.0f} reconnects of {n} sources side by side in {took_s:.0f} s; all of them lost at once, it was ")
+    print(f"told of the last one within {lost_s:.2f} s.\n")
+    print("| reconnects | memory (MB) | threads | descriptors |\n| --- | --- | --- | --- |")
+    for k in np.unique(np.linspace(0, len(rows) - 1, 11).round().astype(int)):
+        print(f"| {done[k]:.0f} | {mb[k]:.1f} | {threads[k]:.0f} | {files[k]:.0f} |")
+    half = len(rows) // 2 if len(rows) > 3 else 0  # allocators settle first
+    slopes = [np.polyfit(done[half:], values[half:], 1)[0] * 1000 for values in (mb, threads, files)]
+    print(f"| in 1,000, by the second half | {' | '.join(f'{slope:+.2f}' for slope in slopes)} |")
+    return int(any(np.median(v[-5:]) > np.median(v[:5]) + n for v in (threads, files)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reconnects", type=int, default=10_000)
     parser.add_argument("--sources", type=int, default=40)
-    parser.add_argument("--most-s", type=float, default=1e9, help="Give up after so long.")
+    parser.add_argument("--daemons", type=int, default=0, help="Watch by so many daemons, and not in this process.")
+    parser.add_argument("--most-s", type=float, default=1e9, help="End after so long.")
     parser.add_argument("--outlets", type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument("--session", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.outlets:
-        outlets(given.outlets, given.session)
+        outlets(given.outlets)
     else:
-        sys.exit(reconnects(given.reconnects, given.sources, given.most_s))
+        sys.exit(reconnects(given.reconnects, given.sources, given.daemons, given.most_s))
 
 
 if __name__ == "__main__":
