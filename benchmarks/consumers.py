@@ -1,10 +1,10 @@
-"""Many consumers of one bed, and some that have stopped reading: what they cost, and whether the daemon goes on.
+"""Many consumers of one bed, some slow and some that have stopped: what they cost, and whether the daemon goes on.
 
     python benchmarks/consumers.py --consumers 200 --seconds 60
 
 A daemon with a simulated amplifier is observed from outside, first alone, then with the consumers, each with an inlet
-for the status and one for the events, then without them again; at last it is told to stop. The first ten are stopped
-(SIGSTOP) once they are connected. Prints Markdown.
+for the status and one for the events, then without them again; at last it is told to stop. Ten of them are stopped
+(SIGSTOP) once they are connected, and ten others never pull. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from detector.messages import State
 PER_PROCESS = 10
 
 
-def consume(bed: str, n: int) -> None:
-    """Read with ``n`` pairs of inlets until killed."""
+def consume(bed: str, n: int, *, pulls: bool) -> None:
+    """Have ``n`` pairs of inlets, and read with them, until killed."""
     quiet()
     found = pylsl.resolve_bypred(f"starts-with(source_id,'seizure-detector:{bed}:')", 2, 10)
     inlets = [pylsl.StreamInlet(info, max_buflen=10, recover=False) for _ in range(n) for info in found]
@@ -42,7 +42,7 @@ def consume(bed: str, n: int) -> None:
     print("connected", flush=True)
     with suppress(pylsl.util.LostError):  # the daemon has stopped
         while True:
-            for inlet in inlets:
+            for inlet in inlets if pulls else ():
                 inlet.pull_chunk(timeout=0.0)
             time.sleep(0.2)
 
@@ -89,10 +89,10 @@ def begun(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def consumers(bed: str, n: int) -> Iterator[None]:
-    """Have them connected, the first process of them stopped."""
+    """Have them connected, the first process of them stopped and the second one idle."""
     with ExitStack() as stack:
         begin = (__file__, "--of", bed, "--consumers", str(PER_PROCESS))
-        processes = [stack.enter_context(begun(*begin)) for _ in range(n // PER_PROCESS)]
+        processes = [stack.enter_context(begun(*begin, *["--idle"] * (k == 1))) for k in range(n // PER_PROCESS)]
         for one in processes:
             assert one.stdout is not None
             assert one.stdout.readline() == "connected\n"
@@ -105,9 +105,10 @@ def main() -> None:
     parser.add_argument("--consumers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--of", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--idle", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.of:
-        consume(given.of, given.consumers)
+        consume(given.of, given.consumers, pulls=not given.idle)
         return
     quiet()
     name = f"bench-{uuid.uuid4().hex[:8]}"
@@ -130,7 +131,8 @@ def main() -> None:
             daemon.terminate()
             daemon.wait()
             stopped_s = time.monotonic() - began
-    print(f"| {given.consumers} consumers, {PER_PROCESS} of them stopped | {' | '.join(stretches)} |")
+    kinds = f"{given.consumers} consumers, {PER_PROCESS} stopped, {PER_PROCESS} that never pull"
+    print(f"| {kinds} | {' | '.join(stretches)} |")
     print("| --- |" + " --- |" * len(stretches))
     rows: dict[str, Callable[[Stretch], str]] = {
         "status after the last sample, median (ms)": lambda s: f"{np.median(s.late_ms):.0f}",

@@ -65,7 +65,7 @@ def outlets(n: int) -> None:
         words.append("end")
 
     threading.Thread(target=listen, daemon=True).start()
-    samples = np.random.default_rng(0).normal(0, 20, (CHUNK, len(LABELS))).astype(np.float32)
+    rng = np.random.default_rng(0)
     while True:
         time.sleep(CHUNK / RATE_HZ)
         word = words.pop(0) if words else ""
@@ -75,6 +75,7 @@ def outlets(n: int) -> None:
             open_now = []
         elif word == "open":
             open_now = [_outlet(f"reconnect-{k}") for k in range(n)]
+        samples = rng.normal(0, 20, (CHUNK, len(LABELS))).astype(np.float32)
         for outlet in open_now:
             outlet.push_chunk(samples, pylsl.local_clock())
 
@@ -149,25 +150,26 @@ class ByDaemon:
             self.process = subprocess.Popen(command, env=environment, stderr=log)
         self._bed = source_id
         self._client: BedClient | None = None
-        self._opened, self._state = 0, ""
+        self._opened = 0
+        self._said: list[str] = [""]  # since it was opened last
 
     def _listen(self) -> None:
         self._client = self._client or BedClient(self._bed, 120)
         for record in self._client.read(timeout_s=0.0):
             if isinstance(record, Marker):
-                self._opened += record.text == "session-reset/new-stream"
-                if not record.text.startswith("session-reset/"):
-                    self._state = record.text
+                if record.text == "session-reset/new-stream":
+                    self._opened, self._said = self._opened + 1, []
+                self._said.append(record.text)
 
     def is_found(self, times: int) -> bool:
         """See `Watched`."""
         self._listen()
-        return self._opened == times and self._state == "not-monitoring/warmup"
+        return self._opened == times and "not-monitoring/warmup" in self._said
 
     def is_lost(self) -> bool:
         """See `Watched`."""
         self._listen()
-        return self._state == "not-monitoring/lost"
+        return self._said[-1] == "not-monitoring/lost"
 
     def stop(self) -> None:
         """See `Watched`."""
