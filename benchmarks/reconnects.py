@@ -151,7 +151,7 @@ class ByDaemon:
         self._bed = source_id
         self._client: BedClient | None = None
         self._opened = 0
-        self._said: list[str] = [""]  # since it was opened last
+        self._said: list[str] = []  # since it was opened last
 
     def _listen(self) -> None:
         self._client = self._client or BedClient(self._bed, 120)
@@ -169,7 +169,7 @@ class ByDaemon:
     def is_lost(self) -> bool:
         """See `Watched`."""
         self._listen()
-        return self._said[-1] == "not-monitoring/lost"
+        return "not-monitoring/lost" in self._said  # the old outlet may be listed, and tried, for 2 s more
 
     def stop(self) -> None:
         """See `Watched`."""
