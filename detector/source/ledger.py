@@ -28,6 +28,7 @@ _LASTING_S = 1.0
 _SHIFT_S = 0.1
 _HOLE_S = 0.5
 _CLOCK_JUMP_S = 10.0  # stamps that jump by so much more than the source was silent have jumped, and nothing was lost
+_LEAD_S = 1.0  # stamps that are so far ahead of their arrival cannot be late
 _BEHIND_S = 1.0  # a count of samples that falls so far behind their arrival is wrong
 RATE_SPAN_S = 8.0  # how long a rate is measured
 MAX_RATE_ERROR = 0.02
@@ -76,7 +77,7 @@ class Ledger:
         self._rate_hz, self._max_filled = rate_hz, max_filled
         self.last_was_bad = False
         self._state = LedgerState()
-        self._silent_s = math.inf
+        self._silent_s = self._arrived_s = math.inf
 
     def get_state(self) -> Plain:
         """Return what is known of the source, as plain values."""
@@ -143,7 +144,7 @@ class Ledger:
         if len(stamps) == 0:
             return []
         stamps = self._sound(stamps, arrived_s)
-        self._silent_s = silent_s
+        self._silent_s, self._arrived_s = silent_s, arrived_s
         if not self.jittery and not self._state.since_gap.awaited and self._is_plain(stamps):
             self._count(float(stamps[0]), float(stamps[-1]), len(stamps))
             return [Segment(0, len(stamps), stamps)]
@@ -221,7 +222,7 @@ class Ledger:
         if verdict is _THROWN:
             return verdict
         if isinstance(verdict, Reset):
-            far = abs(stamp - before) > self._silent_s + _CLOCK_JUMP_S
+            far = self._clock_jumped(before, stamp)
             lost = 0 if far else max(round(max(jump, self._state.since_gap.lasting)), 0)
             # What looks like a loss may still turn out to have been a late push.
             self._state.since_gap = SinceGap(unpaid=0.0 if far else max(jump, 0.0))
@@ -229,6 +230,13 @@ class Ledger:
             return Gap(before, stamp, Reset.CLOCK if far else verdict, lost)
         self._count(stamp, stamp, 1)
         return verdict
+
+    def _clock_jumped(self, before: float, stamp: float) -> bool:
+        """Whether stamps jumped by more than the source was silent; else samples were lost."""
+        if abs(stamp - before) <= self._silent_s + _CLOCK_JUMP_S:
+            return False
+        # A sender whose queue is full throws away minutes without a silence; but what it keeps is late.
+        return stamp < before or stamp > self._arrived_s + _LEAD_S
 
     def _judge_exact(self, jump: float) -> Reset | int | None:
         state = self._state.since_gap

@@ -144,7 +144,13 @@ def _network_of(session: str) -> str:
 
 @contextmanager
 def running(
-    outlet: Outlet, electrodes: Path, corruption: Corruption | None = None, *, wait: bool = True, session: str = ""
+    outlet: Outlet,
+    electrodes: Path,
+    corruption: Corruption | None = None,
+    *,
+    wait: bool = True,
+    session: str = "",
+    **variables: str,
 ) -> Iterator[Amplifier]:
     """Run an amplifier.
 
@@ -156,6 +162,8 @@ def running(
         Whether its samples begin with its first consumer.
     session
         The LSL session, where it is another one than ours.
+    variables
+        Of its environment, beside our own.
     """
     script = (
         f"from {corruptions.__name__} import *\nfrom {Outlet.__module__} import Outlet\n"
@@ -165,7 +173,8 @@ def running(
     if session:
         own = f"import pylsl\npylsl.set_config_content({_network_of(session)!r})\n"
         script = own + script
-    with amplifier(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    env = {**os.environ, **variables}
+    with amplifier(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env) as process:
         handle = Amplifier(process)
         try:
             handle.opened_s()  # limits count from here, and not from the start of a process

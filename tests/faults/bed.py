@@ -74,12 +74,14 @@ class Bed:
         For its configuration, its log and its state.
     signals
         What its amplifiers carry.
+    hostname
+        In ``[source]``, for all tests: another one would open the daemon's outlets anew.
     variables
-        Of the daemon's environment, beside our own.
+        Of the environment of the daemon and its amplifiers, beside our own.
     """
 
-    def __init__(self, name: str, folder: Path, signals: Signals, **variables: str) -> None:
-        self.name, self._signals = name, signals
+    def __init__(self, name: str, folder: Path, signals: Signals, hostname: str = "", **variables: str) -> None:
+        self.name, self._signals, self._hostname, self._variables = name, signals, hostname, variables
         self.reference: Callable[[], dict[int, float]] = dict  # what a healthy amplifier gives, by the half second
         self.rng = np.random.default_rng()  # seeded for each test
         self.silence_s = SILENCE_S  # how long the status may say nothing in this test
@@ -269,7 +271,7 @@ class Bed:
         """Run an amplifier with the source_id that is watched, unless another one is given."""
         made = Outlet(**{"source_id": self.source_id, **outlet})
         signal_file = self._signals.file(made.true_rate_hz or made.rate_hz or 256.0, seizures)
-        with running(made, signal_file, corruption, wait=wait, session=session) as amplifier:
+        with running(made, signal_file, corruption, wait=wait, session=session, **self._variables) as amplifier:
             try:
                 yield amplifier
             finally:
@@ -277,7 +279,7 @@ class Bed:
                     self.unsure()
 
     def _write(self) -> None:
-        keys = {"source_id": self.source_id, **self._source}
+        keys = {"source_id": self.source_id, "hostname": self._hostname, **self._source}
         lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
         self._path.write_text(
             f'[bed]\nname = "{self.name}"\n[source]\n'

@@ -183,6 +183,13 @@ def test_after_a_long_silence_the_same_jump_is_a_loss() -> None:
     assert _losses(segments) == [(Reset.GAP, 600 * 256)]
 
 
+def test_minutes_that_a_full_queue_threw_away_are_a_loss_for_what_it_kept_is_late() -> None:
+    stamps = STAMPS - 300
+    stamps[3008:] += 60
+    segments, _ = _run(stamps)
+    assert _losses(segments) == [(Reset.GAP, 60 * 256)]
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, -3.0, 1e300])
 def test_a_count_of_samples_stands_in_for_stamps_that_are_no_times(wrong: float) -> None:
     stamps = STAMPS.copy()
