@@ -9,9 +9,11 @@ from pathlib import Path
 
 from detector import __version__
 from detector.archive import Found
+from detector.config import Engine
 from detector.errors import BundleError, DetectorError
 from detector.manifest import Identity, Manifest, identity_of
 from detector.network.bundle import Bundle, load_bundle
+from detector.network.engines import make_engine
 from detector.pipeline import Network, SourceConfig
 from detector.review import ReviewNetwork
 from detector.scoring import Scored, events_tsv, score, steps_csv, write_whole
@@ -35,6 +37,8 @@ class Order:
         See `detector.scoring.score` and `detector.source.recording.open_recording`.
     steps
         Whether the steps are wanted, too.
+    engine
+        What runs the network: another one gives the same figures but for their last digits.
     """
 
     bundle: str
@@ -43,6 +47,7 @@ class Order:
     unit: str | None
     chunk_samples: int
     steps: bool
+    engine: Engine = "auto"
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,9 @@ _engines = threading.local()  # a network has a state: each thread has its own
 
 def answer_of(order: Order, path: Path) -> Answer:
     """Score one recording; raises DetectorError."""
-    if getattr(_engines, "sha256", None) != order.model_sha256:
+    if getattr(_engines, "of", None) != (order.model_sha256, order.engine):
         _engines.engine = _load(order)
-        _engines.sha256 = order.model_sha256
+        _engines.of = order.model_sha256, order.engine
     bundle, network = _engines.engine
     identity = identity_of(path)
     recording = open_recording(path, unit=order.unit)
@@ -143,18 +148,16 @@ def _load(order: Order) -> tuple[Bundle, Network | ReviewNetwork]:
     bundle = load_bundle(order.bundle)
     if bundle.sha256 != order.model_sha256:
         raise BundleError(f"the network of {order.bundle} is {bundle.sha256} here, expected {order.model_sha256}")
-    return bundle, offline_engine(bundle)
+    return bundle, offline_engine(bundle, order.engine)
 
 
-def offline_engine(bundle: Bundle) -> Network | ReviewNetwork:
-    """Return what runs the network; brings TensorFlow."""
+def offline_engine(bundle: Bundle, engine: Engine) -> Network | ReviewNetwork:
+    """Return what runs the network; may bring TensorFlow."""
     if bundle.card.direction == "bidirectional":
         from detector.network.keras_review import KerasReview
 
         return KerasReview(bundle)
-    from detector.network.keras_lstm import KerasLstm
-
-    return KerasLstm(bundle)
+    return make_engine(bundle, engine)
 
 
 def summary(path: Path, scored: Scored) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from detector.config import Config, load_config
 from detector.decision import DecisionConfig
 from detector.network.bundle import Bundle, load_bundle, require_causal
+from detector.network.engines import make_engine
 from detector.pipeline import Network, decision_config
 
 
@@ -26,16 +27,14 @@ def load_engine(config: Config) -> tuple[Bundle, Network]:
 
     Raises
     ------
-    BundleError
-        When the bundle cannot serve a live bed.
+    BundleError, EngineError
+        When the bundle cannot serve a live bed, or what runs it is not installed.
     """
     bundle = load_bundle(config.model.bundle)
     require_causal(bundle)
     decision_config(bundle.card, config.decision.overrides())
     # TensorFlow takes seconds to import: only now, when everything cheap has been checked.
-    from detector.network.keras_lstm import KerasLstm
-
-    return bundle, KerasLstm(bundle)
+    return bundle, make_engine(bundle, config.model.engine)
 
 
 def load(config: Config) -> Loaded:
@@ -43,7 +42,7 @@ def load(config: Config) -> Loaded:
 
     Raises
     ------
-    ConfigError, BundleError
+    ConfigError, BundleError, EngineError
         When something of it is wrong.
     """
     bundle, network = load_engine(config)
@@ -55,11 +54,11 @@ def reload(path: Path, before: Loaded) -> Loaded:
 
     Raises
     ------
-    MissingInputError, ConfigError, BundleError
+    MissingInputError, ConfigError, BundleError, EngineError
         When something of it is wrong.
     """
     config = load_config(path)
-    if config.model != before.config.model or load_bundle(config.model.bundle).sha256 != before.bundle.sha256:
+    if config.model != before.config.model or load_bundle(config.model.bundle).card.files != before.bundle.card.files:
         return load(config)
     return Loaded(
         config, before.bundle, before.network, decision_config(before.bundle.card, config.decision.overrides())

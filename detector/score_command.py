@@ -22,8 +22,10 @@ from rich.progress import (
 
 from detector.archive import Found, find_recordings
 from detector.archive_scoring import Order, Wanted, offline_engine, score_archive, summary
+from detector.config import Engine
 from detector.errors import BadDataError, DetectorError, UsageError
 from detector.network.bundle import DEFAULT_BUNDLE, Bundle, load_bundle
+from detector.network.engines import chosen
 from detector.pipeline import Conditioning, SourceConfig
 from detector.scoring import events_tsv, score, steps_csv, write_whole
 from detector.source.recording import open_recording
@@ -43,6 +45,7 @@ def score_recordings(
     review: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
+    engine: Engine = "auto",
 ) -> int:
     """Score what is named; return the exit code, which for several recordings is 65 where one could not be scored.
 
@@ -55,8 +58,8 @@ def score_recordings(
         anything is scored.
     MissingInputError
         When a folder or a pattern holds no recording.
-    BundleError
-        When the model cannot be used.
+    BundleError, EngineError
+        When the model cannot be used, or what runs it is not installed.
     """
     if scheduler is not None and jobs is not None:
         raise UsageError("--jobs is for processes of this machine, --scheduler for a cluster; give one of them")
@@ -64,31 +67,33 @@ def score_recordings(
     is_one = len(found) == 1 and not named[0].is_dir()
     wanted = _wanted(found, output, probabilities, is_one)
     loaded = load_bundle(bundle or DEFAULT_BUNDLE)
-    _require_fit(loaded, review)
+    _require_fit(loaded, review, engine)
     source = SourceConfig(match, stand_ins)
     if is_one:
-        return _score_one(wanted[0], loaded, source, unit, chunk_samples)
+        return _score_one(wanted[0], loaded, engine, source, unit, chunk_samples)
     folder = output or probabilities
     assert folder is not None
     # By its folder, where it is one: that is read by each process, whatever its working directory.
     name = str(loaded.folder.resolve()) if "/" in (bundle or "") else bundle or DEFAULT_BUNDLE
-    order = Order(name, loaded.sha256, source, unit, chunk_samples, probabilities is not None)
+    order = Order(name, loaded.sha256, source, unit, chunk_samples, probabilities is not None, chosen(loaded, engine))
     return _score_many(wanted, order, folder, jobs or cores(), scheduler)
 
 
-def _score_one(wanted: Wanted, bundle: Bundle, source: SourceConfig, unit: str | None, chunk_samples: int) -> int:
+def _score_one(
+    wanted: Wanted, bundle: Bundle, engine: Engine, source: SourceConfig, unit: str | None, chunk_samples: int
+) -> int:
     path = wanted.found.path
     try:
         # What is wrong with it is told before TensorFlow takes its seconds.
         recording = open_recording(path, unit=unit)
         Conditioning(bundle.card, recording.description, source)
-        engine = offline_engine(bundle)
+        network = offline_engine(bundle, engine)
         with _progress(TextColumn("{task.percentage:3.0f} %")) as progress:
             task = progress.add_task(path.name, total=recording.duration_s)
             scored = score(
                 recording,
                 bundle,
-                engine,
+                network,
                 source=source,
                 chunk_samples=chunk_samples,
                 on_progress=lambda done_s: progress.update(task, completed=done_s),
@@ -144,7 +149,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _require_fit(bundle: Bundle, review: bool) -> None:
+def _require_fit(bundle: Bundle, review: bool, engine: Engine) -> None:
     """Refuse a network that looks ahead where nobody asked for it, and one that does not where somebody did."""
     card = bundle.card
     if card.direction == "bidirectional" and not review:
@@ -154,6 +159,8 @@ def _require_fit(bundle: Bundle, review: bool) -> None:
         )
     if card.direction != "bidirectional" and review:
         raise UsageError(f"--review: bundle {card.id!r} is {card.direction} and looks at nothing later; leave it out")
+    if review and engine == "litert":
+        raise UsageError("--engine litert: what looks at a recording as a whole runs on tensorflow only; leave it out")
 
 
 def _wanted(found: Sequence[Found], output: Path | None, probabilities: Path | None, is_one: bool) -> list[Wanted]:

@@ -103,16 +103,15 @@ def _of_bundle(bundle_id: str, folder: Path, unit: str | None, skip_bad: bool, s
     from detector.evaluation.operating import THRESHOLDS, operating_curve
     from detector.evaluation.result import evaluate as figures
     from detector.network.bundle import load_bundle, require_causal
+    from detector.network.engines import make_engine
     from detector.training.datasets import find
 
     bundle = load_bundle(bundle_id)
     require_causal(bundle)
     data = find(folder)
 
-    # Brings TensorFlow: only now, when everything cheap has been checked.
-    from detector.network.keras_lstm import KerasLstm
-
-    network = KerasLstm(bundle)
+    # May bring TensorFlow: only now, when everything cheap has been checked.
+    network = make_engine(bundle)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         scoring = progress.add_task("scoring", total=1.0)
