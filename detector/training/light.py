@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,19 +91,24 @@ def convert(path: Path) -> bytes:
     path
         Of a causal network with stateful recurrent layers, (1, steps, n_features) -> (1, steps, 1).
     """
-    with _quiet():
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-        step = _step(model)
-        module = tf.Module()
-        module.variables_of_the_network, module.step = [variable.value for variable in model.variables], step
-        with tempfile.TemporaryDirectory() as folder:
-            # Only a network that was saved keeps the names of what goes in and out.
-            tf.saved_model.save(module, folder, signatures={SIGNATURE: step})
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-            return bytes(converter.convert())
+        return bytes(converter_of(model, step_of(model), folder).convert())
 
 
-def _step(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
+def converter_of(
+    model: keras.Model, step: tf.types.experimental.ConcreteFunction, folder: str
+) -> tf.lite.TFLiteConverter:
+    """Return what makes LiteRT's file of one function of a network; it works in an empty folder."""
+    module = tf.Module()
+    module.variables_of_the_network, module.step = [variable.value for variable in model.variables], step
+    # Only a network that was saved keeps the names of what goes in and out.
+    tf.saved_model.save(module, folder, signatures={SIGNATURE: step})
+    return tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+
+
+def step_of(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
+    """Return one step of a network, as the light engine takes it; its layers are changed so that they do no more."""
     recurrent = [layer for layer in every_layer(model) if isinstance(layer, keras.layers.RNN)]
     for layer in recurrent:
         layer.unroll = True  # a loop over one step costs more than the step
@@ -127,14 +131,12 @@ def _step(model: keras.Model) -> tf.types.experimental.ConcreteFunction:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the commentary of three libraries, none of which says anything of use to who makes a bundle."""
+def quiet() -> Iterator[None]:
+    """Hold back the commentary of TensorFlow, none of which is of use to who makes a bundle."""
     level = tf.get_logger().level
     tf.get_logger().setLevel(logging.ERROR)
     try:
-        with held_stderr(), warnings.catch_warnings():
-            # Keras 3.15 under numpy 2.4.
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        with held_stderr():
             yield
     finally:
         tf.get_logger().setLevel(level)
