@@ -14,12 +14,15 @@ import pytest
 
 from detector.checkpoint import Checkpoint, decoded
 from detector.conditioning.montage import MONTAGES
+from detector.config import make_config
 from detector.decision import Decision
+from detector.loading import Loaded
 from detector.messages import Chunk, Features, FloatArray, Gap, Reset, Status
 from detector.network.bundle import Bundle, load_bundle
 from detector.network.keras_lstm import KerasLstm
 from detector.network.litert import LiteRt
 from detector.pipeline import Conditioning, LiveNetwork, Pipeline, decision_config
+from detector.resumption import identity
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 from tests.signals import SIZES, cut, describe, whole
 
@@ -134,6 +137,18 @@ def test_one_goes_on_with_what_the_other_has_written_down(
     np.testing.assert_allclose(found, expected, rtol=0, atol=ATOL)
     other.reset()
     assert np.abs(answers(other, after) - expected).max() > 1e-3, "there was nothing to go on with"
+
+
+def test_a_checkpoint_names_the_model_and_not_the_engine(bundle: Bundle, engines: tuple[LiteRt, KerasLstm]) -> None:
+    """So that a bed that is started again with the other engine goes on with its session."""
+    description, decision = describe(MONTAGES["chb-mit-22"]), decision_config(bundle.card)
+    bed = {"bed": {"name": "b"}, "source": {"source_id": "s"}}
+    configs = [make_config({**bed, "model": {"engine": name}}) for name in ("litert", "tensorflow")]
+    names = [
+        identity(Loaded(configs[i], bundle, engines[i], decision), description, "boot") for i in range(len(configs))
+    ]
+    assert names[0] == names[1]
+    assert names[0]["hash of the network"] == bundle.sha256
 
 
 def test_a_bed_with_the_light_engine_imports_no_tensorflow(tmp_path: Path) -> None:
