@@ -103,6 +103,14 @@ def test_a_state_of_another_network_is_refused_and_changes_nothing(
     np.testing.assert_array_equal(network.get_state(), before)
 
 
+def test_a_saved_state_is_a_copy(network: LiteRt) -> None:
+    values(network, features(10))
+    kept = network.get_state()
+    for state in network.get_state():
+        state[:] = 0.0
+    np.testing.assert_array_equal(network.get_state(), kept)
+
+
 def with_light_file(folder: Path, data: bytes) -> Bundle:
     """Return a bundle with this as its light file, as its card says."""
     path = make_bundle(folder)
@@ -148,6 +156,16 @@ def test_a_file_that_is_no_step_of_the_bundles_network_is_refused(
     assert str(bundle.folder / LIGHT_FILE) in str(raised.value)
 
 
+def test_a_network_whose_state_stays_0_is_refused(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(batch_shape=(1, None, N_FEATURES))
+    outputs = layers.Dense(1, activation="sigmoid")(layers.Concatenate()([inputs, dead_lstm()(inputs)]))
+    keras.Model(inputs, outputs).save(tmp_path / "model.keras")
+    bundle = with_light_file(tmp_path / "bundle", convert(tmp_path / "model.keras"))
+    with pytest.raises(BundleError, match="a recurrent state stays 0 on a test signal; the network remembers nothing"):
+        LiteRt(bundle)
+
+
 def test_a_file_with_another_signature_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detector.training.light.SIGNATURE", "stride")
     tiny_model().save(tmp_path / "model.keras")
@@ -161,8 +179,3 @@ def test_a_damaged_file_whose_hash_is_right_is_no_network(tmp_path: Path, bundle
     whole = (bundle.folder / LIGHT_FILE).read_bytes()
     with pytest.raises(BundleError, match="is no LiteRT network that can be loaded"):
         LiteRt(with_light_file(tmp_path, whole[:keep]))
-
-
-def test_it_says_nothing_on_stderr(bundle: Bundle, capfd: pytest.CaptureFixture[str]) -> None:
-    values(LiteRt(bundle), features(3))
-    assert capfd.readouterr().err == ""
