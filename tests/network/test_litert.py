@@ -105,7 +105,7 @@ def test_a_state_of_another_network_is_refused_and_changes_nothing(
 
 def test_a_saved_state_is_a_copy(network: LiteRt) -> None:
     values(network, features(10))
-    kept = network.get_state()
+    kept = [state.copy() for state in network.get_state()]
     for state in network.get_state():
         state[:] = 0.0
     np.testing.assert_array_equal(network.get_state(), kept)
