@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.config import Config, load_config
 from detector.decision import DecisionConfig
 from detector.network.bundle import Bundle, load_bundle, require_causal
-from detector.network.engines import make_engine
+from detector.network.engines import chosen, make_engine
 from detector.pipeline import Network, decision_config
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ def load_engine(config: Config) -> tuple[Bundle, Network]:
     require_causal(bundle)
     decision_config(bundle.card, config.decision.overrides())
     # TensorFlow takes seconds to import: only now, when everything cheap has been checked.
-    return bundle, make_engine(bundle, config.model.engine)
+    network = make_engine(bundle, config.model.engine)
+    log.info("model %s runs on %s", bundle.card.id, chosen(bundle, config.model.engine))
+    return bundle, network
 
 
 def load(config: Config) -> Loaded:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Literal
 
 from detector.config import Engine
 from detector.errors import EngineError
 from detector.network.bundle import LIGHT_FILE, Bundle
 from detector.pipeline import LiveNetwork
-
-log = logging.getLogger(__name__)
 
 
 def chosen(bundle: Bundle, name: Engine = "auto") -> Literal["litert", "tensorflow"]:
@@ -31,7 +28,6 @@ def make_engine(bundle: Bundle, name: Engine = "auto") -> LiveNetwork:
         When the bundle's network cannot be run by it.
     """
     engine = chosen(bundle, name)
-    log.debug("model %s runs on %s", bundle.card.id, engine)
     # Each brings a library of its own: only the one that is used.
     if engine == "litert":
         from detector.network.litert import LiteRt

@@ -1,8 +1,8 @@
 """The light engine: the bundle's ``model.tflite``, one step a call, with the recurrent state given and returned.
 
 Its network has the weights of ``model.keras`` (`detector.training.light` makes it) and no memory of its own. It needs
-no TensorFlow: 16 µs and 15 MB where `detector.network.keras_lstm` takes 0.5 ms a step and 600 MB
-(``benchmarks/engines.py``).
+no TensorFlow: a step takes 25 µs where that of `detector.network.keras_lstm` takes 0.7 ms, and the process has a sixth
+of its memory (``benchmarks/engines.py``).
 """
 
 from __future__ import annotations
