@@ -20,7 +20,8 @@ def bill(path: Path) -> None:
     root = said["metadata"]["component"]
     versions = {_plain(one["name"]): one.get("version", "") for one in said["components"]}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [_plain(re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]) for text in project["dependencies"]]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["tensorflow"]]
+    wanted = [_plain(re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]) for text in asked]
     missing = [name for name in wanted if not versions.get(name)]
     if root["name"] != project["name"] or not root.get("version") or missing:
         without = ", ".join(missing) or "its name or version"

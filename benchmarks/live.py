@@ -42,12 +42,13 @@ from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 
 
 @contextmanager
-def bed(source_id: str, *, replay: bool = False) -> Iterator[tuple[str, psutil.Process]]:
+def bed(source_id: str, *, replay: bool = False, engine: str = "auto") -> Iterator[tuple[str, psutil.Process]]:
     name = f"bench-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "bed.toml"
         config.write_text(
             f'[bed]\nname = "{name}"\n[source]\nsource_id = "{source_id}"\nreplay = {str(replay).lower()}\n'
+            f'[model]\nengine = "{engine}"\n'
         )
         process = subprocess.Popen([sys.executable, "-m", "detector", "run", "--config", str(config)])
         try:
@@ -57,9 +58,9 @@ def bed(source_id: str, *, replay: bool = False) -> Iterator[tuple[str, psutil.P
             process.wait()
 
 
-def delay(seconds: float, chunk: int) -> None:
+def delay(seconds: float, chunk: int, engine: str) -> None:
     source_id = f"bench-{uuid.uuid4().hex}"
-    with bed(source_id) as (name, process):
+    with bed(source_id, engine=engine) as (name, process):
         client = BedClient(name, 60)
         amplifier = subprocess.Popen(
             [
@@ -194,12 +195,13 @@ def main() -> None:
     parser.add_argument("recording", nargs="?", type=Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--chunk", type=int, default=8)
+    parser.add_argument("--engine", default="auto", help="of delay")
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--speed", type=float, default=1.0)
     given = parser.parse_args()
     load_bundle()  # fails early, before anything is started
     if given.what == "delay":
-        delay(given.seconds, given.chunk)
+        delay(given.seconds, given.chunk, given.engine)
     elif given.what == "memory":
         memory(given.steps)
     elif given.recording is None:

@@ -1,6 +1,6 @@
-"""How long `score` takes for an hour of EDF on one core: `python benchmarks/score.py [--hours 1] [--bundle NAME]`.
+"""How long `score` takes for an hour of EDF on one core: `python benchmarks/score.py [--engine litert]`.
 
-The time of a start (interpreter, TensorFlow, bundle, tracing) is printed apart: it is paid once, however long the
+The time of a start (interpreter, engine, bundle) is printed apart: it is paid once, however long the
 recordings are. Seconds of the processor are what the wall clock shows on a core that nobody else uses; the seconds that
 were waited stand beside them.
 """
@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--bundle", default="chb-lstm-2")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--chunk-samples", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
@@ -39,12 +40,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.edf"
         write_long(path, arguments.hours * 3600)
-        whole_s = [run_program(path, arguments.bundle) for _ in range(arguments.repeats)]
+        whole_s = [run_program(path, arguments.bundle, arguments.engine) for _ in range(arguments.repeats)]
         short = Path(folder) / "short.edf"
         write_long(short, 30)
-        start_s = [run_program(short, arguments.bundle) for _ in range(arguments.repeats)]
+        start_s = [run_program(short, arguments.bundle, arguments.engine) for _ in range(arguments.repeats)]
         seconds = min(
-            (stages(path, arguments.bundle, arguments.chunk_samples) for _ in range(arguments.repeats)),
+            (
+                stages(path, arguments.bundle, arguments.engine, arguments.chunk_samples)
+                for _ in range(arguments.repeats)
+            ),
             key=lambda timed: timed["all"],
         )
     show(arguments.hours, min(whole_s), min(start_s), seconds)
@@ -66,12 +70,12 @@ def write_long(path: Path, duration_s: float) -> None:
     Edf(signals, data_record_duration=1).write(path)
 
 
-def run_program(path: Path, bundle: str) -> tuple[float, float]:
+def run_program(path: Path, bundle: str, engine: str) -> tuple[float, float]:
     """Return the processor's seconds of the whole command, and those that a user waits for."""
     target = path.with_suffix(".tsv")
-    command = [sys.executable, "-m", "detector", "score", str(path), "--bundle", bundle, "--output", str(target)]
+    command = [sys.executable, "-m", "detector", "score", str(path), "--bundle", bundle, "--engine", engine]
     began, used = time.perf_counter(), _children_s()
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([*command, "--output", str(target)], check=True, capture_output=True)
     return _children_s() - used, time.perf_counter() - began
 
 
@@ -80,16 +84,16 @@ def _children_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def stages(path: Path, name: str, chunk_samples: int) -> dict[str, float]:
+def stages(path: Path, name: str, engine: Any, chunk_samples: int) -> dict[str, float]:
     """Return the processor's seconds of each stage of scoring a file in this process, and ``waited``."""
     from detector.network.bundle import load_bundle
-    from detector.network.keras_lstm import KerasLstm
+    from detector.network.engines import make_engine
     from detector.pipeline import Conditioning
     from detector.scoring import events_tsv, score, steps_csv, write_whole
     from detector.source.recording import Recording, open_recording
 
     bundle = load_bundle(name)
-    network = KerasLstm(bundle)
+    network: Any = make_engine(bundle, engine)
     spent: dict[str, float] = {}
 
     def timed(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +115,7 @@ def stages(path: Path, name: str, chunk_samples: int) -> dict[str, float]:
     messages_of, process = Recording.messages, Conditioning.process
     Recording.messages = reading  # type: ignore[method-assign, assignment]
     Conditioning.process = timed("conditioning", process)  # type: ignore[method-assign]
-    network.process = timed("network", network.process)  # type: ignore[method-assign]
+    network.process = timed("network", network.process)
     began, clock_s = time.process_time(), time.perf_counter()
     try:
         recording = timed("opening", open_recording)(path)

@@ -206,6 +206,13 @@ def discover(timeout: float, bundle: str | None) -> None:
     help="Read at once; results stay the same to 1e-5.",
 )
 @click.option("--bundle", default=None, help="The model; by default the one that comes with the program.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "litert", "tensorflow"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model; auto is litert where the model has its file.",
+)
 @click.option("--unit", help="Unit of recordings that declare none.")
 @click.option(
     "--match",

@@ -76,11 +76,14 @@ class Source(_Section):
         return self
 
 
+Engine: TypeAlias = Literal["auto", "litert", "tensorflow"]
+
+
 class Model(_Section):
     """The network and what runs it."""
 
     bundle: str
-    engine: Literal["tensorflow"]
+    engine: Engine
 
 
 _OrCard: TypeAlias = Literal["card"]

@@ -51,6 +51,12 @@ class BundleError(DetectorError):
     exit_code = 78
 
 
+class EngineError(DetectorError):
+    """What runs a network, or trains one, is not installed."""
+
+    exit_code = 78
+
+
 class StateError(DetectorError):
     """The network's state or output is not finite any more; monitoring must stop and reset."""
 

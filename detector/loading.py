@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.config import Config, load_config
 from detector.decision import DecisionConfig
 from detector.network.bundle import Bundle, load_bundle, require_causal
+from detector.network.engines import chosen, make_engine
 from detector.pipeline import Network, decision_config
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,16 @@ def load_engine(config: Config) -> tuple[Bundle, Network]:
 
     Raises
     ------
-    BundleError
-        When the bundle cannot serve a live bed.
+    BundleError, EngineError
+        When the bundle cannot serve a live bed, or what runs it is not installed.
     """
     bundle = load_bundle(config.model.bundle)
     require_causal(bundle)
     decision_config(bundle.card, config.decision.overrides())
     # TensorFlow takes seconds to import: only now, when everything cheap has been checked.
-    from detector.network.keras_lstm import KerasLstm
-
-    return bundle, KerasLstm(bundle)
+    network = make_engine(bundle, config.model.engine)
+    log.info("model %s runs on %s", bundle.card.id, chosen(bundle, config.model.engine))
+    return bundle, network
 
 
 def load(config: Config) -> Loaded:
@@ -43,7 +47,7 @@ def load(config: Config) -> Loaded:
 
     Raises
     ------
-    ConfigError, BundleError
+    ConfigError, BundleError, EngineError
         When something of it is wrong.
     """
     bundle, network = load_engine(config)
@@ -55,11 +59,11 @@ def reload(path: Path, before: Loaded) -> Loaded:
 
     Raises
     ------
-    MissingInputError, ConfigError, BundleError
+    MissingInputError, ConfigError, BundleError, EngineError
         When something of it is wrong.
     """
     config = load_config(path)
-    if config.model != before.config.model or load_bundle(config.model.bundle).sha256 != before.bundle.sha256:
+    if config.model != before.config.model or load_bundle(config.model.bundle).card.files != before.bundle.card.files:
         return load(config)
     return Loaded(
         config, before.bundle, before.network, decision_config(before.bundle.card, config.decision.overrides())

@@ -22,6 +22,7 @@ from rich.progress import (
 
 from detector.archive import Found, find_recordings
 from detector.archive_scoring import Order, Wanted, score_archive, summary
+from detector.config import Engine
 from detector.errors import BadDataError, DetectorError, UsageError
 from detector.network.bundle import Bundle, load_bundle
 from detector.network.model import Model
@@ -44,6 +45,7 @@ def score_recordings(
     review: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
+    engine: Engine = "auto",
 ) -> int:
     """Score what is named; return the exit code, which for several recordings is 65 where one could not be scored.
 
@@ -56,17 +58,17 @@ def score_recordings(
         anything is scored.
     MissingInputError
         When a folder or a pattern holds no recording.
-    BundleError
-        When the model cannot be used.
+    BundleError, EngineError
+        When the model cannot be used, or what runs it is not installed.
     """
     if scheduler is not None and jobs is not None:
         raise UsageError("--jobs is for processes of this machine, --scheduler for a cluster; give one of them")
     found = find_recordings(named)
     is_one = len(found) == 1 and not named[0].is_dir()
     wanted = _wanted(found, output, probabilities, is_one)
-    model = Model.of(bundle)
+    model = Model.of(bundle, engine)
     loaded = load_bundle(model.name)
-    _require_fit(loaded, review)
+    _require_fit(loaded, review, engine)
     source = SourceConfig(match, stand_ins)
     if is_one:
         return _score_one(wanted[0], model, loaded, source, unit, chunk_samples)
@@ -84,13 +86,13 @@ def _score_one(
         # What is wrong with it is told before TensorFlow takes its seconds.
         recording = open_recording(path, unit=unit)
         Conditioning(bundle.card, recording.description, source)
-        _, engine = model.load()
+        _, network = model.load()
         with _progress(TextColumn("{task.percentage:3.0f} %")) as progress:
             task = progress.add_task(path.name, total=recording.duration_s)
             scored = score(
                 recording,
                 bundle,
-                engine,
+                network,
                 source=source,
                 chunk_samples=chunk_samples,
                 on_progress=lambda done_s: progress.update(task, completed=done_s),
@@ -146,7 +148,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _require_fit(bundle: Bundle, review: bool) -> None:
+def _require_fit(bundle: Bundle, review: bool, engine: Engine) -> None:
     """Refuse a network that looks ahead where nobody asked for it, and one that does not where somebody did."""
     card = bundle.card
     if card.direction == "bidirectional" and not review:
@@ -156,6 +158,8 @@ def _require_fit(bundle: Bundle, review: bool) -> None:
         )
     if card.direction != "bidirectional" and review:
         raise UsageError(f"--review: bundle {card.id!r} is {card.direction} and looks at nothing later; leave it out")
+    if review and engine == "litert":
+        raise UsageError("--engine litert: what looks at a recording as a whole runs on tensorflow only; leave it out")
 
 
 def _wanted(found: Sequence[Found], output: Path | None, probabilities: Path | None, is_one: bool) -> list[Wanted]:

@@ -67,7 +67,8 @@ install_release() {
     esac
   done
   [[ $prefix =~ ^/[A-Za-z0-9/._-]+$ ]] || fail 64 "--prefix $prefix: expected letters, digits and / . _ - only"
-  [[ -f $source/pyproject.toml || $source == *.whl && -f $source ]] ||
+  local files=${source%%[*} # what is in brackets are extras
+  [[ -f $files/pyproject.toml || $files == *.whl && -f $files ]] ||
     fail 66 "$source is neither a checkout nor a wheel of seizure-detector"
   require_python
   [[ ! -f $units/$service || $(installed_prefix) == "$prefix" ]] ||
@@ -77,7 +78,7 @@ install_release() {
   mkdir "$release"
   # shellcheck disable=SC2064  # the folder's name as it is now
   trap "rm -rf '$release'; echo 'install.sh: nothing has been changed' >&2" EXIT
-  echo "installing into $release (TensorFlow has 0.6 GB to download and 2.3 GB to unpack) ..."
+  echo "installing into $release (0.1 GB to download, 0.3 GB to unpack) ..."
   "$python" -m venv "$release"
   "$release/bin/python" -m pip install --quiet --disable-pip-version-check "$source"
   echo "trying its model ..."

@@ -92,6 +92,13 @@ def tiny_bundle(folder: Path) -> Bundle:
     return load_bundle(str(make_bundle(folder)))
 
 
+def light_bundle(folder: Path) -> Bundle:
+    """Return the checked bundle, with the network for the light engine."""
+    from detector.training.light import lighten
+
+    return lighten(tiny_bundle(folder))
+
+
 def tiny_model() -> Any:
     """Return a stateful LSTM whose first unit leaks towards the mean relative power of the two lower bands."""
     from detector.network.keras_tensorflow import keras

@@ -18,6 +18,8 @@ from detector.cli import main
 from detector.errors import UsageError
 from detector.evaluation.matching import pairs_of
 from detector.manifest import NAME, Manifest
+from detector.network.bundle import load_bundle
+from detector.training.light import lighten
 from tests.bundles import make_bundle
 from tests.clusters import cluster
 from tests.live import until
@@ -177,6 +179,13 @@ def test_another_way_of_scoring_begins_anew(
     assert len(entries(tmp_path / "out")) == 2 * N
     score(*more)
     assert len(entries(tmp_path / "out")) == 2 * N
+
+
+def test_another_engine_begins_anew(score: Score, tmp_path: Path, bundle: Path) -> None:
+    light = lighten(load_bundle(str(shutil.copytree(bundle, tmp_path / bundle.name)))).folder
+    for engine, times in (("auto", 1), ("litert", 1), ("tensorflow", 2), ("tensorflow", 2)):
+        score("--bundle", str(light), "--engine", engine)
+        assert len(entries(tmp_path / "out")) == times * N
 
 
 def test_a_run_that_is_killed_goes_on_and_the_results_are_those_of_one_that_was_not(

@@ -70,7 +70,7 @@ def test_an_unknown_section_is_named_with_its_nearest_match() -> None:
         (_with("decision", onset_threshold=1.5), r"\[decision\] onset_threshold"),
         (_with("decision", onset_threshold="high"), r"\[decision\] onset_threshold: .*'card'"),
         (_with("outlets", repeat_hz=1.0), r"\[outlets\] repeat_hz: got 1; expected 0 \(off\) or 2 to 100"),
-        (_with("model", engine="torch"), r"\[model\] engine: .*'tensorflow', got 'torch'"),
+        (_with("model", engine="torch"), r"\[model\] engine: .*'auto', 'litert' or 'tensorflow', got 'torch'"),
         ({"bed": {"name": "b"}}, r"\[source\]: no stream is named; set source_id, name or predicate"),
         ({**MINIMAL, "bed": "bed1"}, r"bed is a section"),
     ],

@@ -9,6 +9,9 @@ import pytest
 from detector.config import load_config
 from detector.errors import BundleError, ConfigError
 from detector.loading import load, reload
+from detector.network.keras_lstm import KerasLstm
+from detector.network.litert import LiteRt
+from detector.training.light import lighten
 from tests.bundles import tiny_bundle
 
 
@@ -35,6 +38,19 @@ def test_a_reload_loads_another_network(tmp_path: Path) -> None:
     before = load(load_config(path))
     _write(path, tiny_bundle(tmp_path / "two").folder)
     assert reload(path, before).network is not before.network
+
+
+def test_a_reload_takes_the_light_engine_once_the_bundle_has_its_file(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path)
+    path = _write(tmp_path / "bed.toml", bundle.folder)
+    before = load(load_config(path))
+    assert isinstance(before.network, KerasLstm)
+    lighten(bundle)
+    after = reload(path, before)
+    assert isinstance(after.network, LiteRt)
+    assert reload(path, after).network is after.network
+    _write(path, bundle.folder, 'engine = "tensorflow"\n')
+    assert isinstance(reload(path, after).network, KerasLstm)
 
 
 def test_what_is_wrong_is_told_and_nothing_is_taken_over(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
+from detector.network.bundle import load_bundle
 from detector.source.synthetic import CHB_MIT_22
+from detector.training.light import lighten
 from tests.bundles import make_bundle
 from tests.synthetic_edf import rows, run_program, write_edf
 
@@ -159,6 +162,24 @@ def test_chunk_size_never_changes_the_files(score: Score, folder: Path, tmp_path
         for row, expected in zip(steps, tables[-1][1], strict=True):
             assert float(row.pop("probability")) == pytest.approx(float(expected["probability"]), abs=1e-5, nan_ok=True)
             assert row == {key: value for key, value in expected.items() if key != "probability"}
+
+
+def test_both_engines_write_the_same_events(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    light = lighten(load_bundle(str(shutil.copytree(bundle, tmp_path / bundle.name)))).folder
+    for engine in ("litert", "tensorflow"):
+        options = ("--engine", engine, "--output", tmp_path / f"{engine}.tsv")
+        done = run_program("score", "--bundle", light, *options, folder / "seizure.edf")
+        assert done.returncode == 0, done.stderr
+    tables = [(tmp_path / f"{engine}.tsv").read_text() for engine in ("litert", "tensorflow")]
+    assert "\tsz\t" in tables[0]
+    assert tables[0] == tables[1]
+
+
+def test_an_engine_that_the_bundle_has_no_file_for_is_refused(
+    score: Score, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert score("--engine", "litert", folder / "quiet.edf") == 78
+    assert "has no model.tflite" in capfd.readouterr().err
 
 
 def test_without_output_the_events_go_to_the_standard_output_also_below_a_progress_bar(

@@ -53,7 +53,9 @@ def test_advisories_are_judged_by_what_was_looked_up(
 
 
 def written(path: Path, *, version: str | None, without: str = "") -> Path:
-    names = "click edfio keras numpy prometheus_client pydantic pylsl pyxdf rich scipy setuptools tensorflow".split()
+    names = (
+        "ai_edge_litert click edfio keras numpy prometheus_client pydantic pylsl pyxdf rich scipy setuptools tensorflow"
+    ).split()
     root = {"name": "seizure-detector"} | ({"version": version} if version else {})
     components = [{"name": name, "version": "1"} for name in names if name != without]
     path.write_text(json.dumps({"specVersion": "1.6", "metadata": {"component": root}, "components": components}))
@@ -63,7 +65,7 @@ def written(path: Path, *, version: str | None, without: str = "") -> Path:
 @pytest.mark.parametrize(
     ("version", "without", "code", "said"),
     [
-        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 12 packages, CycloneDX 1.6"),
+        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 13 packages, CycloneDX 1.6"),
         (None, "", 1, "without its name or version"),
         ("0.1.0", "prometheus_client", 1, "without prometheus-client"),
     ],

@@ -92,12 +92,14 @@ def _lsl_checks(config: Config | None, known: Config) -> Iterator[tuple[str, _Ch
 
 def _model(config: Config) -> Iterable[Finding]:
     from detector.loading import load
+    from detector.network.engines import chosen
     from detector.sinks.identity import outlet_identity
 
     loaded = load(config)
     outlet_identity(loaded)  # raises where the model and the outlets do not go together
     bundle = loaded.bundle
     text = f"{bundle.card.id}, sha256 {bundle.sha256}: its files are those of its card, and its self-test ran"
+    text += f" on {chosen(bundle, loaded.config.model.engine)}"
     return [ok("model", text)]
 
 

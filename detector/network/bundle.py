@@ -20,6 +20,7 @@ from detector.conditioning.montage import MONTAGES
 from detector.errors import BundleError, nearest
 
 DEFAULT_BUNDLE = "chb-lstm-2"
+LIGHT_FILE = "model.tflite"  # the same network for the light engine; a bundle may have it
 FORMAT = 1
 
 

@@ -1,8 +1,9 @@
-"""The commands ``models list``, ``show`` and ``verify``: which networks are there, and what they can do."""
+"""The commands ``models list``, ``show``, ``verify`` and ``lighten``: which networks are there, what they can do."""
 
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from detector.errors import BundleError
+from detector.errors import BundleError, EngineError
 
 if TYPE_CHECKING:
     from detector.network.bundle import Bundle
@@ -21,7 +22,7 @@ _BUNDLE = "An installed bundle's id, or the path of a bundle's folder with a sla
 
 @click.group()
 def models() -> None:
-    """List, show and verify model bundles."""
+    """List, show and verify model bundles, and make them light."""
 
 
 @models.command("list")
@@ -74,33 +75,59 @@ def show(bundle: str) -> None:
 @models.command()
 @click.argument("bundles", nargs=-1, metavar="[BUNDLE]...")
 def verify(bundles: tuple[str, ...]) -> None:
-    """Check hashes and card, load the network and run its self-test; without a name, for every installed bundle."""
+    """Check hashes and card, load the network and run its self-test; without a name, for every installed bundle.
+
+    A network for the light engine must answer as the other one does, where TensorFlow is installed to compare them.
+    """
     from detector.network.bundle import installed_bundles, load_bundle
 
     failed = 0
     for name in bundles or tuple(installed_bundles()):
         try:
             bundle = load_bundle(name)
-            _try(bundle)
+            tried = _try(bundle)
         except BundleError as error:
             failed += 1
             click.echo(f"{name}: FAILED: {error}", err=True)
             continue
-        click.echo(f"{name}: {bundle.card.parameters} parameters, sha256 {bundle.sha256}: all is well")
+        click.echo(f"{name}: {bundle.card.parameters} parameters, sha256 {bundle.sha256}: all is well {tried}")
     if failed:
         raise BundleError(f"{failed} of {len(bundles) or len(installed_bundles())} bundles cannot be used")
 
 
-def _try(bundle: Bundle) -> None:
-    """Load the network as whoever serves it would; raises BundleError."""
+@models.command()
+@click.argument("bundle", metavar="BUNDLE")
+def lighten(bundle: str) -> None:
+    """Add the file for the light engine to a bundle that was made without; needs TensorFlow."""
+    from detector.network.bundle import LIGHT_FILE, load_bundle
+
+    found = load_bundle(bundle)
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever it was trained on: nothing else makes that file
+    from detector.training.light import lighten
+
+    lightened = lighten(found)
+    click.echo(f"{lightened.folder / LIGHT_FILE}: sha256 {lightened.card.files[LIGHT_FILE]}, and answers as before")
+
+
+def _try(bundle: Bundle) -> str:
+    """Load the network as whoever serves it would, and return what it was tried on; raises BundleError."""
     if bundle.card.direction == "bidirectional":
         from detector.network.keras_review import KerasReview
 
         KerasReview(bundle)
-        return
-    from detector.network.keras_lstm import KerasLstm
+        return "(for review)"
+    from detector.network.engines import chosen, make_engine
 
-    KerasLstm(bundle)
+    if chosen(bundle) == "tensorflow":
+        make_engine(bundle)
+        return "(tensorflow)"
+    make_engine(bundle, "litert")
+    try:
+        from detector.training.light import require_same
+    except EngineError:
+        return "(litert; TensorFlow is not installed, so that nothing was compared)"
+    require_same(bundle)
+    return "(litert and tensorflow, which answer alike)"
 
 
 def _told(bundle: Bundle) -> Iterator[str]:

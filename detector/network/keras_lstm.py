@@ -6,7 +6,7 @@ The recurrent state lives in the layers from one step to the next and is forgott
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,11 +16,12 @@ from detector.network.bundle import Bundle, require_causal
 from detector.network.frozen import FrozenCheck
 from detector.network.keras_file import every_layer, load_network
 from detector.network.keras_tensorflow import keras, tf
+from detector.network.recurrent_state import checked_states
+from detector.network.self_test import STEPS, noise, require_probabilities
 from detector.pipeline import bands_config
-from detector.plain_state import checked_array
 
 # Offline, many steps come at once and go through few calls; live, one step at a time.
-_SIZES = (512, 32, 1)
+_SIZES = (512, STEPS, 1)
 # Rounding differs between one call of many steps and many of one; a step that sees the future differs by far more.
 _SAME = 1e-4
 
@@ -93,20 +94,13 @@ class KerasLstm:
             When the number, a shape or a value is not what this network can have; then nothing is changed.
         """
         own = [variable for layer in self._recurrent for variable in layer.states]
-        if not isinstance(state, Sequence) or len(state) != len(own):
-            found = len(state) if isinstance(state, Sequence) else type(state).__name__
-            raise StateError(f"recurrent states: {found}, expected {len(own)}")
-        values = [
-            checked_array(variable.value.numpy(), value, f"recurrent state {i}")
-            for i, (variable, value) in enumerate(zip(own, state, strict=True))
-        ]
+        values = checked_states([variable.value.numpy() for variable in own], state)
         for variable, value in zip(own, values, strict=True):
             variable.assign(value)
 
     def _self_test(self, bundle: Bundle) -> None:
         """Refuse a network whose steps see the future or forget the past: many steps at once must equal single ones."""
-        steps = 32
-        values = np.random.default_rng(0).normal(0, 1, (1, steps, self._n_features)).astype(np.float32)
+        steps, values = STEPS, noise(self._n_features)
         self.reset()
         together = self._calls[steps](values)
         self.reset()
@@ -120,15 +114,7 @@ class KerasLstm:
                 f"{path}: {steps} steps at once differ from one after the other by {worst:.2g}, expected at most "
                 f"{_SAME:g}; a step sees the future, or the state of a layer is not kept"
             )
-        if together.min() == together.max():
-            raise BundleError(
-                f"{path}: its output on a test signal is {together[0]:.9g} all the time; expected one that moves"
-            )
-        if together.min() < 0 or together.max() > 1:
-            raise BundleError(
-                f"{path}: its output on a test signal lies between {together.min():.3g} and {together.max():.3g}, "
-                "expected probabilities in 0..1 (end with a sigmoid)"
-            )
+        require_probabilities(path, together)
 
 
 def _load(bundle: Bundle, n_features: int) -> keras.Model:

@@ -7,40 +7,27 @@ is held back while it is imported, and shown if the import fails.
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from detector.errors import EngineError
+from detector.network.held_stderr import held_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The same sums in the same order on every machine, and no memory that is written and then executed.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+try:
+    with held_stderr():
+        import keras
+        import tensorflow as tf
 
-@contextmanager
-def _held_stderr() -> Iterator[None]:
-    """Hold back what is written to the file descriptor, where C++ writes; show it if the block raises."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        kept = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:  # whatever it was is raised again, with what was held back
-            os.dup2(kept, 2)
-            held.seek(0)
-            sys.stderr.write(held.read().decode(errors="backslashreplace"))
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-with _held_stderr():
-    import keras
-    import tensorflow as tf
-
-    # Looks for GPUs, and writes about them, here rather than at the first sample.
-    tf.config.list_physical_devices()
+        # Looks for GPUs, and writes about them, here rather than at the first sample.
+        tf.config.list_physical_devices()
+except ModuleNotFoundError as error:
+    missing = {"keras": "Keras", "tensorflow": "TensorFlow"}.get((error.name or "").partition(".")[0])
+    if missing is None:
+        raise
+    raise EngineError(
+        f"{missing} is not installed, and this cannot be done without it: pip install 'seizure-detector[tensorflow]'"
+    ) from error
 
 __all__ = ["keras", "tf"]

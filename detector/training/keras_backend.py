@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import EngineError
+
 # Keras would ask its own file in the home folder next: a training must not depend on that.
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") == "tensorflow":
     from detector.network.keras_tensorflow import keras
 else:
-    import keras
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"{error.name} is not installed, and KERAS_BACKEND={os.environ['KERAS_BACKEND']} needs it: Keras comes by "
+            "pip install 'seizure-detector[tensorflow]', another backend as its own makers say"
+        ) from error
 
 __all__ = ["array_of", "keras"]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from detector.errors import UsageError
+from detector.errors import BundleError, UsageError
 from detector.network.bundle import Bundle, Card, load_bundle, sha256_of
 from detector.training.keras_backend import keras
 from detector.training.toml import to_toml
@@ -32,14 +34,36 @@ def write_bundle(network: keras.Model, card: Card, output: Path) -> Bundle:
         As it is served.
     card
         Everything but the number of parameters and the hashes, which are filled in.
+
+    Raises
+    ------
+    BundleError
+        When the network for the light engine cannot be made, or answers otherwise.
     """
     folder, part = output / card.id, output / f".{card.id}.part"
+    made = part / card.id
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    network.save(part / "model.keras")
-    files = {"model.keras": sha256_of(part / "model.keras")}
+    made.mkdir(parents=True)
+    network.save(made / "model.keras")
+    files = {"model.keras": sha256_of(made / "model.keras")}
     finished = card.model_copy(update={"parameters": int(network.count_params()), "files": files})
-    (part / "card.toml").write_text(to_toml(finished.model_dump(exclude_none=True)), encoding="utf-8")
+    (made / "card.toml").write_text(to_toml(finished.model_dump(exclude_none=True)), encoding="utf-8")
+    if card.direction == "causal":
+        _lighten(made.resolve())
     shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    made.rename(folder)
+    part.rmdir()
     return load_bundle(f"{folder.resolve()}")
+
+
+def _lighten(folder: Path) -> None:
+    """Add the network for the light engine; needs TensorFlow, whatever trained the network."""
+    if keras.backend.backend() == "tensorflow":
+        from detector.training.light import lighten
+
+        lighten(load_bundle(str(folder)))
+        return
+    command = [sys.executable, "-m", "detector", "models", "lighten", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, own program
+    if done.returncode:
+        raise BundleError(f"the network for the light engine cannot be made: {done.stderr.strip()}")

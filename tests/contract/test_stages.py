@@ -25,9 +25,10 @@ from detector.errors import CheckpointError, StateError
 from detector.messages import Chunk, Event, Features, Frame, Gap, Probability, Reset, SessionReset, Status
 from detector.network.bundle import Bundle
 from detector.network.keras_lstm import KerasLstm
+from detector.network.litert import LiteRt
 from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
-from tests.bundles import N_FEATURES, tiny_bundle
+from tests.bundles import N_FEATURES, light_bundle
 from tests.signals import SIZES, cut, describe, noise, whole
 
 CHB = MONTAGES["chb-mit-22"]
@@ -127,6 +128,7 @@ STAGES: dict[str, Case] = {
         goes_on="all",
     ),
     "keras-lstm": Case(KerasLstm, _features, "list", goes_on="all"),
+    "litert": Case(LiteRt, _features, "list", goes_on="all"),
     "decision": Case(lambda _: Decision(_DECISION), _probabilities, "each", gaps=True, goes_on="all"),
     "conditioning": Case(lambda b: Conditioning(b.card, describe(CHB)), _chunk, "chunks", gaps=True, goes_on="rest"),
     "conditioning-500": Case(
@@ -141,7 +143,7 @@ going_on = pytest.mark.parametrize("name", [name for name, case in STAGES.items(
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder: Path = tmp_path_factory.mktemp("bundle")
-    return tiny_bundle(folder)
+    return light_bundle(folder)
 
 
 def feed(case: Case, stage: Stage, signal: Any, size: int) -> list[list[float]]:

@@ -101,6 +101,7 @@ def test_score_reviews_only_when_asked_to(bundle: Bundle, tmp_path: Path, capfd:
     for folder, extra, code, said in (
         (bundle.folder, [], 64, "add --review"),
         (causal, ["--review"], 64, "leave it out"),
+        (bundle.folder, ["--review", "--engine", "litert"], 64, "runs on tensorflow only"),
         (bundle.folder, ["--review"], 0, ""),
     ):
         with pytest.raises(SystemExit) as left:

@@ -27,6 +27,7 @@ from tests.systemd import machine
 from tests.systemd.machine import CONFIGS, INSTALL, PREFIX, PYTHON, UNITS, WARD, Listener, Processes, install, must
 
 Facts = dict[str, Any]
+TENSORFLOW = '[bed]\nname = "bed2"\n[source]\nsource_id = "amp-bed2"\n[model]\nengine = "tensorflow"\n'
 STATES = Path("/var/lib/private/seizure-detector")
 
 
@@ -78,6 +79,7 @@ def set_up(facts: Facts, wheel: str) -> None:
     facts["enabled_again"] |= {"config_is_same": config.read_text() == before}
     facts["verify"] = machine.run("systemd-analyze", "verify", machine.unit("bed1")).facts()
     facts["security"] = must("systemd-analyze", "security", "--no-pager", machine.unit("bed1")).splitlines()[-1]
+    (CONFIGS / "bed2.toml").write_text(TENSORFLOW)
     facts["enabled_other"] = install("enable", "bed2", "amp-bed2").facts()
 
 
@@ -114,7 +116,7 @@ def look_closely(facts: Facts) -> None:
             "resident_mb": round(int(status["VmRSS"]) / 1024),
             "limits": (process / "limits").read_text(),
             "state_files": {path.name: oct(path.stat().st_mode & 0o777) for path in (STATES / bed).iterdir()},
-            "runs_tensorflow": "libtensorflow" in maps,
+            "libraries": [name for name in ("libtensorflow", "libpywrap_litert") if name in maps],
             "writable_and_executable": len(re.findall(r"^\S+ .wx", maps, re.MULTILINE)),
             "states_in_sight": must(*within, "ls", STATES).split(),
             "state_mode": oct((STATES / bed).stat().st_mode & 0o777),

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from detector.cli import commands
 from detector.errors import BadDataError, BundleError, UsageError
 from detector.network.bundle import load_bundle
-from detector.network.keras_lstm import KerasLstm
 from detector.training import choosing
 from detector.training.calibrate_command import in_time
 from detector.training.labelled import Labelled
+from detector.training.light import require_same
 from detector.training.networks import build, deployable
 from detector.training.writing import write_bundle
 from tests.synthetic_edf import write_edf
@@ -60,7 +60,7 @@ def test_a_patients_bundle_names_its_parent_and_what_was_measured(
     assert bundle.card.parent == f"general sha256 {parent.sha256}"
     assert bundle.card.limits[0] == "Calibrated to one patient: for nobody else."
     assert bundle.card.figures["later_calibrated"].split(" of ")[1].startswith("2 seizures")
-    KerasLstm(bundle)
+    require_same(bundle)
     with pytest.raises(UsageError, match="never change"):
         CliRunner().invoke(commands, ["calibrate", *options], catch_exceptions=False)
 

@@ -1,4 +1,4 @@
-"""The same file trains on another backend: on JAX, and TensorFlow serves what comes out of it."""
+"""The same file trains on another backend: on JAX, and both engines serve what comes out of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.network.bundle import load_bundle
 from detector.training.keras_backend import keras
+from detector.training.light import require_same
 from tests.training.made_up import made_up_sequence
 
 _ROOT = Path(__file__).parents[2]
@@ -63,3 +65,29 @@ def test_a_network_trained_on_jax_answers_the_same_on_tensorflow(method: str, tm
     answers = np.load(tmp_path / "answers.npy")
     assert np.ptp(answers) > 1e-3
     np.testing.assert_allclose(keras.ops.convert_to_numpy(network(values)), answers, atol=1e-5)
+
+
+_WRITE = """
+import sys
+from pathlib import Path
+from detector.training.networks import build, deployable
+from detector.training.writing import write_bundle
+from tests.training.made_up import CARD, RECIPE, SCALE
+
+network = deployable(build(1, RECIPE, CARD, SCALE), RECIPE, CARD, SCALE)
+write_bundle(network, CARD.model_copy(update={"id": "own"}), Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed; it is in the extra `test`")
+def test_a_bundle_that_jax_has_written_is_light_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE, str(tmp_path)],
+        cwd=_ROOT,
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    require_same(load_bundle(f"{tmp_path}/own"))

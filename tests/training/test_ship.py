@@ -150,6 +150,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bundle(order: Order, tmp_path:
 def test_a_bidirectional_bundle_is_for_review_and_its_card_says_so(order: Order) -> None:
     bundle = ship(replace(order, method="bidirectional", epochs=1), RECIPE, lambda _what, _done: None)
     assert bundle.card.direction == "bidirectional"
+    assert list(bundle.card.files) == ["model.keras"], "there is no light engine for review"
     assert "score --review" in bundle.card.limits[0]
     assert "--method bidirectional" in bundle.card.figures["command"]
     plain = compose_plain(made_up_person(2), _rng())[0]
