@@ -2,7 +2,7 @@
 
     nice python benchmarks/nemesis.py --seeds 20
 
-Runs ``pytest tests/faults`` once for each seed from 1 on, one after the other, and prints a row of Markdown for each as
+Runs ``pytest tests/faults`` once for each seed from ``--first`` on, one after the other, and prints a row of Markdown for each as
 it ends: how many tests ran, failed and were skipped, how often the oracle heard non-seizure while monitoring was
 untrue (the goal is 0), the slowest notice of a loss and the slowest recovery of those that the tests limit, and the
 minutes. What failed is told below the table; exit code 1 where anything did.
@@ -76,6 +76,7 @@ def run(seed: int, beds: int, folder: Path) -> Ran:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--beds", type=int, default=8, help="side by side, 0.8 GB each")
     arguments = parser.parse_args()
     columns = (
@@ -85,7 +86,7 @@ def main() -> int:
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
     all_ran: dict[int, Ran] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(1, arguments.seeds + 1):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             ran = all_ran[seed] = run(seed, arguments.beds, Path(folder))
             print(
                 f"| {seed} | {ran.tests} | {len(ran.failed)} | {ran.skipped} | {ran.judged} | {ran.false_non_seizure} "
