@@ -2,10 +2,10 @@
 
     nice python benchmarks/nemesis.py --seeds 20
 
-Runs ``pytest tests/faults`` once for each seed from ``--first`` on, one after the other, and prints a row of Markdown for each as
-it ends: how many tests ran, failed and were skipped, how often the oracle heard non-seizure while monitoring was
-untrue (the goal is 0), the slowest notice of a loss and the slowest recovery of those that the tests limit, and the
-minutes. What failed is told below the table; exit code 1 where anything did.
+Runs ``pytest tests/faults`` once for each seed from ``--first`` on, one after the other, and prints a row of Markdown
+for each as it ends: how many tests ran, failed and were skipped, how often the oracle heard non-seizure while
+monitoring was untrue (the goal is 0), the slowest notice of a loss and the slowest recovery of those that the tests
+limit, and the minutes. What failed is told below the table; exit code 1 where anything did.
 """
 
 from __future__ import annotations
