@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from detector.journal_found import check, recall
-from detector.journal_schema import PAGE_BYTES, REPLACE_ALIVE, Alive, DamagedError, migrate
+from detector.journal_schema import INSERT_ROW, PAGE_BYTES, REPLACE_ALIVE, Alive, DamagedError, Row, RowKind, migrate
 
 
 def test_a_page_that_is_damaged_is_noticed(tmp_path: Path) -> None:
@@ -34,3 +34,21 @@ def test_a_sign_of_life_that_is_not_what_was_written_is_noticed() -> None:
         connection.execute("UPDATE alive SET lsl_s = 9.0")
         with pytest.raises(DamagedError, match="until when a program lived"):
             recall(connection)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "crashed"),
+    [
+        ([RowKind.START], True),
+        ([RowKind.START, RowKind.STOP], False),
+        ([RowKind.START, RowKind.STOP, RowKind.START], True),
+        ([RowKind.START, RowKind.STOP, RowKind.START, RowKind.STOP], False),
+    ],
+)
+def test_a_program_that_began_and_did_not_say_that_it_ended_has_crashed(kinds: list[RowKind], crashed: bool) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection)
+        for number, kind in enumerate(kinds, start=1):
+            row = Row("boot-1", "session", kind, float(number), 100.0 + number, None, "{}", number)
+            connection.execute(INSERT_ROW, row.values())
+        assert recall(connection).crashed is crashed
