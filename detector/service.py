@@ -70,10 +70,11 @@ class Service:
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Watch until `stop` is called; ``on_ready`` is called once the outlets stand."""
         self._start()
-        self._supervision.ready()
-        if on_ready is not None:
-            on_ready()
         try:
+            self._monitor.start(local_clock())
+            self._supervision.ready()
+            if on_ready is not None:
+                on_ready()
             while not self._stop_asked:
                 self.turn()
         except BaseException as error:
@@ -148,7 +149,6 @@ class Service:
         self._source, self._control = self._open_source(), self._open_control()
         self._keeping = Keeping(self._loaded, correction=lambda: self._source.correction_s)
         self._monitor = Monitor(self._monitor_config(), self._sinks())
-        self._monitor.start(local_clock())
         log.info("bed %s: waiting for its stream, model %s", self._config.bed.name, self._bundle.card.id)
 
     def _sinks(self) -> list[Sink]:

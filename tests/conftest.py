@@ -32,6 +32,8 @@ _folder = tempfile.TemporaryDirectory(prefix="lsl-")
 os.environ["LSLAPICFG"] = str(_private_lsl_network(Path(_folder.name)))
 os.environ["XDG_STATE_HOME"] = _folder.name  # journals and checkpoints of the tests
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A fork ends the threads of OpenBLAS, and whoever is multiplying then waits for ever. Read when numpy is loaded.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -199,7 +199,7 @@ class LslSource:
         except (pylsl.util.LostError, TimeoutError, RuntimeError) as error:
             self._retry_at = time.monotonic() + _RETRY_S
             if self._stream is None:  # a stalled stream is lost already
-                text = f"{shown(opening.info)} does not answer ({type(error).__name__}); trying again"
+                text = f"{shown(opening.info)} does not answer ({error!r:.200}); trying again"
                 self._say(Cause.WAITING, text)
             return []
         try:
