@@ -36,7 +36,7 @@ def make_engine(bundle: Bundle, name: Engine = "auto") -> LiveNetwork:
     try:
         from detector.network.keras_lstm import KerasLstm
     except EngineError as error:
-        if name == "tensorflow":
+        if LIGHT_FILE in bundle.card.files:
             raise
         raise EngineError(
             f"{error}; bundle {bundle.card.id!r} has no {LIGHT_FILE}, which would do without: where TensorFlow is "
