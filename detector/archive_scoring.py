@@ -106,12 +106,24 @@ def score_archive(
                 continue
             files = [(one.events, answer.events), (one.steps, answer.steps)]
             results = {path: data for path, data in files if path is not None and data is not None}
-            for path, data in results.items():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, data)
+            try:
+                for path, data in results.items():
+                    _make_folder(path.parent)
+                    write_whole(path, data)
+            except DetectorError as error:
+                failed.append((left[number], error))
+                on_done(one.found.path, error)
+                continue
             manifest.add(one.found.place, answer.identity, results, answer.said)
             on_done(one.found.path, answer.said)
     return [(wanted[number].found.path, error) for number, error in sorted(failed, key=lambda one: one[0])]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DetectorError(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def answer_of(order: Order, path: Path) -> Answer:

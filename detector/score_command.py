@@ -23,7 +23,7 @@ from rich.progress import (
 from detector.archive import Found, find_recordings
 from detector.archive_scoring import Order, Wanted, score_archive, summary
 from detector.config import Engine
-from detector.errors import BadDataError, DetectorError, UsageError
+from detector.errors import BadDataError, DetectorError, MissingInputError, UsageError
 from detector.network.bundle import Bundle, load_bundle
 from detector.network.model import Model
 from detector.pipeline import Conditioning, SourceConfig
@@ -127,7 +127,10 @@ def _score_many(wanted: Sequence[Wanted], order: Order, folder: Path, jobs: int,
         failed = score_archive(wanted, order, folder, jobs=jobs, scheduler=scheduler, on_done=on_done)
     for path, error in failed:
         _tell(path, error)
-    return BadDataError.exit_code if failed else 0
+    # One that cannot be scored is bad data, in whatever way; anything else is no fault of a recording.
+    codes = [error.exit_code for _, error in failed]
+    bad = BadDataError.exit_code, MissingInputError.exit_code
+    return next((code for code in codes if code not in bad), BadDataError.exit_code) if codes else 0
 
 
 def _progress(done: ProgressColumn) -> Progress:

@@ -15,6 +15,7 @@ CODES = {
     "NoStreamError": 69,
     "ConfigError": 78,
     "BundleError": 78,
+    "EngineError": 78,
     "StateError": 70,
     "CheckpointError": 70,
 }

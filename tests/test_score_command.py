@@ -209,4 +209,4 @@ def test_a_full_disk_is_told_and_the_next_recording_is_scored(
     (tmp_path / "quiet.tsv").symlink_to("/dev/full")
     assert score(folder / "quiet.edf", folder / "holes.edf", "--output", tmp_path) == 70
     assert "cannot write" in capfd.readouterr().err.splitlines()[-1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["holes.tsv", "quiet.tsv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["holes.tsv", "manifest.jsonl", "quiet.tsv"]
