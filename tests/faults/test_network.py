@@ -159,6 +159,7 @@ def test_fault_13_on_a_pinned_machine_no_other_is_believed(pinned_bed: RemoteBed
             bed.watched()
 
 
+@pytest.mark.slow  # fails now and then on a busy machine: see the table
 def test_fault_15_a_dead_connection_is_opened_anew(remote_bed: RemoteBed) -> None:
     bed = remote_bed
     bed.watch()
