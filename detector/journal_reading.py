@@ -63,7 +63,7 @@ class JournalReader:
             [[self._first_id]] = self._run("SELECT min(id) FROM rows")
             [[self._last_id]] = self._run("SELECT max(id) FROM rows")
             self._run("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever it was is raised again, with the file closed
             self._connection.close()
             raise
 
@@ -146,7 +146,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
             raise DamagedError(
                 f"it is of version {version}; expected {len(MIGRATIONS)}, which the daemon makes of it when it starts"
             )
-    except BaseException:
+    except BaseException:  # whatever it was is raised again, with the file closed
         connection.close()
         raise
     return connection

@@ -161,7 +161,7 @@ class JournalWriter:
                 break
             try:
                 written = self._file.append([filled for _, filled in pairs], alive)
-            except BaseException:
+            except BaseException:  # whatever it was is raised again, with no row lost
                 self._waiting.put_first(rows)
                 self._doubtful = pairs
                 raise
