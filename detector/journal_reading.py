@@ -97,6 +97,8 @@ class JournalReader:
                 f"{SELECT_ROWS} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", expected, self._last_id, _PAGE_ROWS
             )
             for stored in page:
+                if stored[0] < expected:  # SQLite goes by the pages of a file that it believes: for ever, in a circle
+                    raise BadDataError(f"{self._path} is damaged: row {stored[0]} comes behind row {expected - 1}")
                 if stored[0] != expected and before is not None:
                     yield replace(before, kind=str(RowKind.MISSING), payload="{}", id=expected)
                 row = row_of(stored)

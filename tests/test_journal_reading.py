@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import subprocess
 import sys
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from detector.errors import BadDataError, DetectorError, MissingInputError
 from detector.journal_file import JournalFile
 from detector.journal_reading import _PAGE_ROWS, JournalReader
-from detector.journal_schema import MIGRATIONS, Alive, Row, RowKind
+from detector.journal_schema import MIGRATIONS, PAGE_BYTES, Alive, Row, RowKind
 from detector.journal_spans import watches_of
 from tests.journals import UTC_S, Bed, rows_of
 from tests.live import until
@@ -46,6 +47,29 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
         assert reader.alive == Alive("b", n, UTC_S + n, "non-seizure")
     assert [row.id for row in rows] == [*range(1, n + 1)]
     assert rows[4] == Row("b", "s", "state", 4.0, UTC_S + 4, None, '{"state": "non-seizure"}', 5)
+
+
+def renumbered(path: Path, places: dict[int, int]) -> None:
+    """Give rows of a small journal other places on disk, where they are one page of one-byte places."""
+    with closing(sqlite3.connect(path)) as connection:
+        [[root]] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'rows'")
+    content = bytearray(path.read_bytes())
+    page = (root - 1) * PAGE_BYTES
+    assert content[page] == 0x0D  # a leaf of a table: https://www.sqlite.org/fileformat2.html
+    for old, new in places.items():
+        pointer = page + 8 + 2 * (old - 1)
+        cell = page + int.from_bytes(content[pointer : pointer + 2], "big")
+        place = cell + (1 if content[cell] < 0x80 else 2)  # behind the size of what is in it
+        assert content[place] == old
+        content[place] = new
+    path.write_bytes(content)
+
+
+def test_places_that_lead_back_are_an_error_and_not_read_for_ever(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.sqlite", 20)
+    renumbered(path, {9: 4, 10: 100})
+    with closing(JournalReader(path)) as reader, pytest.raises(BadDataError, match="row 4 comes behind row 8"):
+        deque(reader.rows(), maxlen=0)
 
 
 def test_rows_can_be_read_from_a_time_on(tmp_path: Path) -> None:
