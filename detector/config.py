@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import Field
@@ -16,14 +16,18 @@ from detector.units import KNOWN, microvolts_per
 
 DEFAULTS = Path(__file__).with_name("default.toml")
 
+M = TypeVar("M", bound=pydantic.BaseModel)
+
 _BED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-class _Section(pydantic.BaseModel):
+class Section(pydantic.BaseModel):
+    """A part of a configuration: unknown keys and values of another type are errors."""
+
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
-class Bed(_Section):
+class Bed(Section):
     """The bed that is watched."""
 
     name: str
@@ -38,7 +42,7 @@ class Bed(_Section):
         return value
 
 
-class Source(_Section):
+class Source(Section):
     """The stream to watch and what the operator knows about it."""
 
     source_id: str
@@ -79,7 +83,7 @@ class Source(_Section):
 Engine: TypeAlias = Literal["auto", "litert", "tensorflow"]
 
 
-class Model(_Section):
+class Model(Section):
     """The network and what runs it."""
 
     bundle: str
@@ -89,7 +93,7 @@ class Model(_Section):
 _OrCard: TypeAlias = Literal["card"]
 
 
-class Decision(_Section):
+class Decision(Section):
     """Departures from the card's decision."""
 
     smoothing_s: Annotated[float, Field(ge=0, le=60)] | _OrCard
@@ -106,7 +110,7 @@ class Decision(_Section):
         return {key: value for key, value in self.model_dump().items() if value != "card"}
 
 
-class Outlets(_Section):
+class Outlets(Section):
     """What is published beside events and status."""
 
     detail: bool
@@ -121,7 +125,7 @@ class Outlets(_Section):
         return value
 
 
-class Session(_Section):
+class Session(Section):
     """How an operator begins a new session."""
 
     control_stream: str
@@ -132,7 +136,7 @@ class Session(_Section):
         return Source._quotable(value)
 
 
-class Journal(_Section):
+class Journal(Section):
     """Where what was said is written down, and for how long."""
 
     path: str
@@ -140,7 +144,7 @@ class Journal(_Section):
     max_mb: Annotated[int, Field(ge=1, le=100_000)]
 
 
-class Checkpoint(_Section):
+class Checkpoint(Section):
     """What makes a restart after a crash go on where it was."""
 
     every_s: Annotated[float, Field(ge=0, le=60)]
@@ -154,14 +158,14 @@ class Checkpoint(_Section):
         return value
 
 
-class Health(_Section):
+class Health(Section):
     """Where the daemon answers how it is."""
 
     host: str
     port: Annotated[int, Field(ge=0, le=65535)]
 
 
-class Config(_Section):
+class Config(Section):
     """A bed's whole configuration."""
 
     bed: Bed
@@ -194,6 +198,11 @@ def load_config(path: Path) -> Config:
     ConfigError
         Naming file, key, what came, what was expected and the nearest valid key.
     """
+    return make_config(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what stands in a file; raises as `load_config`."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -201,10 +210,9 @@ def load_config(path: Path) -> Config:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text: {error}") from error
     try:
-        given = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:  # the latter where brackets are nested without end
         raise ConfigError(f"{path}: {error}") from error
-    return make_config(given, str(path))
 
 
 def make_config(given: Mapping[str, Any], origin: str = "configuration") -> Config:
@@ -215,7 +223,12 @@ def make_config(given: Mapping[str, Any], origin: str = "configuration") -> Conf
     ConfigError
         As `load_config`.
     """
-    merged = tomllib.loads(DEFAULTS.read_text(encoding="utf-8"))
+    return overlaid(Config, DEFAULTS, given, origin)
+
+
+def overlaid(form: type[M], defaults: Path, given: Mapping[str, Any], origin: str) -> M:
+    """Return ``given`` over the file of the defaults, which is also the list of valid keys; raises ConfigError."""
+    merged = tomllib.loads(defaults.read_text(encoding="utf-8"))
     for section, values in given.items():
         if section not in merged:
             raise ConfigError(
@@ -231,7 +244,7 @@ def make_config(given: Mapping[str, Any], origin: str = "configuration") -> Conf
                 )
             merged[section][key] = value
     try:
-        return Config.model_validate(merged)
+        return form.model_validate(merged)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{origin}: {'; '.join(_complaints(error))}") from error
 

@@ -31,7 +31,7 @@ REOPEN_S = 10.0
 
 _SOURCE_ID = re.compile(re.escape(SOURCE_ID_PREFIX) + r"([A-Za-z0-9_-]+):(status|events)")
 _PREDICATE = f"starts-with(source_id,'{SOURCE_ID_PREFIX}') and desc/contract_version='{CONTRACT_VERSION}'"
-_FORMS = {"status": (len(STATUS_CHANNELS), pylsl.cf_float32), "events": (1, pylsl.cf_string)}
+FORMS = {"status": (len(STATUS_CHANNELS), pylsl.cf_float32), "events": (1, pylsl.cf_string)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class About:
     montage: str
     n_derivations: int
     source_name: str
+    source_id: str = ""
+    contract: str = ""
 
 
 class BedClient:
@@ -108,7 +110,7 @@ class BedClient:
         self.about: About | None = None
         #: How often a connection was opened.
         self.connections = 0
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._correction_s = 0.0
         self._heard_s = time.monotonic()
         self._seek(wait_s=OPEN_S)
@@ -127,8 +129,8 @@ class BedClient:
         if connection is None:
             time.sleep(min(timeout_s, 0.1))
             return []
-        statuses, status_is_lost = _pull(connection.status, timeout_s)
-        markers, events_are_lost = _pull(connection.events, 0.0)
+        statuses, status_is_lost = pull(connection.status, timeout_s)
+        markers, events_are_lost = pull(connection.events, 0.0)
         if statuses:
             self._heard_s = time.monotonic()
             self._search = None
@@ -136,8 +138,8 @@ class BedClient:
             self._connection = self._search = None
         elif self.about is None:
             self.about = connection.about()
-        records: list[Record] = [Marker(stamp, _shown(values[0])) for values, stamp in markers]
-        records.extend(_status(values, stamp) for values, stamp in statuses)
+        records: list[Record] = [Marker(stamp, shown(values[0])) for values, stamp in markers]
+        records.extend(status_of(values, stamp) for values, stamp in statuses)
         return records
 
     @property
@@ -197,7 +199,7 @@ class BedClient:
         old = self._connection
         if old is not None and old.uid == found["status"].uid() and old.age_s < REOPEN_S:
             return
-        self._connection = _Connection(found["status"], found["events"], wait_s)
+        self._connection = Connection(found["status"], found["events"], wait_s)
         self.about = None
         self.connections += 1
 
@@ -213,13 +215,21 @@ class _Search:
         beds: dict[str, dict[str, pylsl.StreamInfo]] = {}
         for info in self._resolver.results():
             match = _SOURCE_ID.fullmatch(info.source_id())
-            if match and (info.channel_count(), info.channel_format()) == _FORMS[match[2]]:
+            if match and (info.channel_count(), info.channel_format()) == FORMS[match[2]]:
                 beds.setdefault(match[1], {})[match[2]] = info
-        return {bed: kinds for bed, kinds in beds.items() if len(kinds) == len(_FORMS)}
+        return {bed: kinds for bed, kinds in beds.items() if len(kinds) == len(FORMS)}
 
 
-class _Connection:
-    """The two inlets on one run of the detector. They end with it: ``recover=False``."""
+class Connection:
+    """The two inlets on one run of the detector. They end with it: ``recover=False``.
+
+    Parameters
+    ----------
+    status, events
+        The stream infos of its outlets.
+    wait_s
+        How long to wait for each subscription; with 0 both go on by themselves.
+    """
 
     def __init__(self, status: pylsl.StreamInfo, events: pylsl.StreamInfo, wait_s: float) -> None:
         self.uid = status.uid()
@@ -233,6 +243,7 @@ class _Connection:
 
     @property
     def age_s(self) -> float:
+        """Seconds since it was opened."""
         return time.monotonic() - self._opened_s
 
     def about(self) -> About | None:
@@ -247,11 +258,13 @@ class _Connection:
         while n < 1024 and not derivation.empty():
             n, derivation = n + 1, derivation.next_sibling("derivation")
         return About(
-            hostname=_shown(info.hostname()),
-            model_id=_shown(desc.child("model").child_value("id")),
-            montage=_shown(montage.child_value("name")),
+            hostname=shown(info.hostname()),
+            model_id=shown(desc.child("model").child_value("id")),
+            montage=shown(montage.child_value("name")),
             n_derivations=n,
-            source_name=_shown(desc.child("source").child_value("name")),
+            source_name=shown(desc.child("source").child_value("name")),
+            source_id=shown(desc.child("source").child_value("source_id")),
+            contract=shown(desc.child_value("contract_version")),
         )
 
     def correction_s(self, known_s: float) -> float:
@@ -262,7 +275,7 @@ class _Connection:
             return known_s
 
 
-def _pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[list[tuple[Any, float]], bool]:
+def pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[list[tuple[Any, float]], bool]:
     """Return the samples with their stamps, and whether the stream is lost.
 
     Two pulls, not ``min_samples=1``: pylsl throws its first sample away when the stream is lost at the second.
@@ -277,13 +290,14 @@ def _pull(inlet: pylsl.StreamInlet, timeout_s: float) -> tuple[list[tuple[Any, f
     return pulled, False
 
 
-def _shown(value: bytes | str) -> str:
+def shown(value: bytes | str) -> str:
     """Return what a peer sent so that a terminal only shows it."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
     return printable(text[:200])
 
 
-def _status(values: Any, stamp: float) -> StatusSample:
+def status_of(values: Any, stamp: float) -> StatusSample:
+    """Return a sample of the status outlet; what a peer sends may be any number."""
     probability, code, good, age_s, missing, burden = (float(value) for value in values)
     return StatusSample(
         time_s=stamp,

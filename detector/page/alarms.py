@@ -1,0 +1,287 @@
+"""The alarms of all beds: raised, latched, acknowledged, over. No clock and no disk: both are passed in.
+
+The words are those of IEC 60601-1-8 (physiological and technical alarm conditions, priority, latching, acknowledged);
+no conformity is claimed. The two kinds never touch one another: whatever is wrong with the watching neither hides nor
+ends a seizure, which goes only when somebody has acknowledged it *and* a monitored "non-seizure" was heard after it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from detector.errors import UsageError
+from detector.messages import Priority, State
+from detector.page.config import AlarmSettings
+
+LONGEST_NAME = 60
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about."""
+
+    SEIZURE = "seizure"
+    DEAD = "dead"
+    NOT_MONITORING = "not-monitoring"
+    UNKNOWN = "unknown-contract"
+
+    @property
+    def is_physiological(self) -> bool:
+        """Whether it is about the patient and not about the watching."""
+        return self is AlarmKind.SEIZURE
+
+
+class Action(StrEnum):
+    """What is written about an alarm; nothing that is written is ever changed."""
+
+    RAISED = "raised"
+    ESCALATED = "escalated"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    OVER = "over"
+    ACKNOWLEDGED = "acknowledged"
+    UNDONE = "acknowledgement-undone"
+    FORGOTTEN = "bed-forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a bed at a moment.
+
+    Parameters
+    ----------
+    state
+        What its last status said; ``None`` where none has come, the detector is dead or its contract is another one.
+    cause
+        Why it is not monitoring, in words.
+    silence_s
+        Seconds since its last heartbeat.
+    problem
+        Why it cannot be read; empty where it can.
+    """
+
+    state: State | None
+    cause: str = ""
+    silence_s: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm of one bed; times are UNIX seconds of the page's machine.
+
+    ``over_s`` is ``None`` while it goes on; ``unknown_s`` is since when nobody can tell whether a seizure goes on.
+    """
+
+    id: str
+    bed: str
+    kind: AlarmKind
+    priority: Priority
+    text: str
+    since_s: float
+    over_s: float | None = None
+    unknown_s: float | None = None
+    escalated_s: float | None = None
+    acknowledged_s: float | None = None
+    acknowledged_by: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is to be shown: a seizure until it is acknowledged and over, all else until it is over."""
+        if self.kind.is_physiological:
+            return self.over_s is None or self.acknowledged_s is None
+        return self.over_s is None
+
+    def facts(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"physiological": self.kind.is_physiological}
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """What is written down: an alarm as it is after an action."""
+
+    time_s: float
+    action: Action
+    alarm: Alarm
+    who: str = ""
+
+
+@dataclass
+class _Technical:
+    """Since when, and until when, something was true of a bed."""
+
+    since_s: float
+    true_s: float
+
+
+class Alarms:
+    """Keeps the alarms that stand.
+
+    Parameters
+    ----------
+    settings
+        Delays and priorities.
+    write
+        Called with each row for the alarm log.
+    standing
+        The alarms that stood when the page before this one ended.
+    """
+
+    def __init__(
+        self, settings: AlarmSettings, write: Callable[[AlarmRow], object], standing: Iterable[Alarm] = ()
+    ) -> None:
+        self.settings, self._write = settings, write
+        self._alarms = {alarm.id: alarm for alarm in standing if alarm.stands}
+        self._true: dict[tuple[str, AlarmKind], _Technical] = {}
+        self._n = 0
+
+    def standing(self) -> list[Alarm]:
+        """Return the alarms that stand, those first that somebody should look at first."""
+        return sorted(
+            self._alarms.values(),
+            key=lambda alarm: (
+                alarm.acknowledged_s is not None,
+                not alarm.kind.is_physiological,
+                -alarm.priority.rank,
+                alarm.since_s,
+            ),
+        )
+
+    def see(self, bed: str, seen: Seen, now_s: float) -> None:
+        """Take in what is known of a bed; to be called several times a second also where nothing new has come."""
+        self._see_seizure(bed, seen, now_s)
+        settings = self.settings
+        dead = f"no heartbeat of the detector for {seen.silence_s:.0f} s: nothing is being watched"
+        cause = f"nothing is being watched: {seen.cause or 'the cause was not heard'}"
+        for kind, is_true, grace_s, priority, text in (
+            (AlarmKind.DEAD, math.isinf(seen.silence_s) or seen.silence_s > 3.0, 0.0, settings.dead_priority, dead),
+            (
+                AlarmKind.NOT_MONITORING,
+                seen.state is State.NOT_MONITORING,
+                settings.not_monitoring_s,
+                settings.not_monitoring_priority,
+                cause,
+            ),
+            (AlarmKind.UNKNOWN, bool(seen.problem), 0.0, Priority.HIGH, seen.problem),
+        ):
+            self._see_technical(bed, kind, is_true, grace_s, priority, text, now_s)
+
+    def acknowledge(self, alarm_id: str, who: str, now_s: float) -> Alarm:
+        """Have somebody take notice of an alarm.
+
+        Raises
+        ------
+        UsageError
+            There is no such alarm any more, somebody has, or no name was given.
+        """
+        alarm, who = self._named(alarm_id, who)
+        if alarm.acknowledged_s is not None:
+            raise UsageError(f"{alarm.acknowledged_by} has acknowledged this alarm already")
+        return self._change(
+            replace(alarm, acknowledged_s=now_s, acknowledged_by=who), Action.ACKNOWLEDGED, now_s, who=who
+        )
+
+    def undo(self, alarm_id: str, who: str, now_s: float) -> Alarm:
+        """Take an acknowledgement back, by a row of its own.
+
+        Raises
+        ------
+        UsageError
+            As `acknowledge`, or nobody has acknowledged it.
+        """
+        alarm, who = self._named(alarm_id, who)
+        if alarm.acknowledged_s is None:
+            raise UsageError("nobody has acknowledged this alarm")
+        return self._change(replace(alarm, acknowledged_s=None, acknowledged_by=""), Action.UNDONE, now_s, who=who)
+
+    def forget(self, bed: str, who: str, now_s: float) -> None:
+        """Drop a bed whose detector is dead for good, and its technical alarms.
+
+        Raises
+        ------
+        UsageError
+            It is not dead, a seizure of it still stands, or no name was given.
+        """
+        mine = [alarm for alarm in self._alarms.values() if alarm.bed == bed]
+        if any(alarm.kind.is_physiological for alarm in mine):
+            raise UsageError("a seizure of this bed stands: acknowledge it, and see to the patient, first")
+        if not any(alarm.kind is AlarmKind.DEAD for alarm in mine):
+            raise UsageError("this bed is not dead: only one whose detector is gone can be forgotten")
+        who = _name(who)
+        for alarm in mine:
+            self._true.pop((bed, alarm.kind), None)
+            self._change(replace(alarm, over_s=now_s), Action.FORGOTTEN, now_s, who=who)
+
+    def _named(self, alarm_id: str, who: str) -> tuple[Alarm, str]:
+        who = _name(who)
+        if alarm_id not in self._alarms:
+            raise UsageError("this alarm does not stand any more")
+        return self._alarms[alarm_id], who
+
+    def _see_seizure(self, bed: str, seen: Seen, now_s: float) -> None:
+        alarm = next(
+            (
+                one
+                for one in self._alarms.values()
+                if one.bed == bed and one.kind.is_physiological and one.over_s is None
+            ),
+            None,
+        )
+        if seen.state is State.SEIZURE:
+            if alarm is None:
+                self._raise(bed, AlarmKind.SEIZURE, Priority.HIGH, "seizure", now_s)
+                return
+            if alarm.unknown_s is not None:  # it is seen again
+                alarm = self._alarms[alarm.id] = replace(alarm, unknown_s=None)
+        elif alarm is not None and seen.state is State.NON_SEIZURE:
+            alarm = self._change(replace(alarm, over_s=now_s, unknown_s=None), Action.OVER, now_s)
+        elif alarm is not None and alarm.unknown_s is None:
+            alarm = self._change(replace(alarm, unknown_s=now_s), Action.OUTCOME_UNKNOWN, now_s)
+        for one in [*self._alarms.values()]:
+            waits = one.bed == bed and one.kind.is_physiological and one.acknowledged_s is None
+            if waits and one.escalated_s is None and now_s - one.since_s >= self.settings.escalate_s:
+                self._change(replace(one, escalated_s=now_s), Action.ESCALATED, now_s)
+
+    def _see_technical(
+        self, bed: str, kind: AlarmKind, is_true: bool, grace_s: float, priority: Priority, text: str, now_s: float
+    ) -> None:
+        alarm = next((one for one in self._alarms.values() if (one.bed, one.kind) == (bed, kind)), None)
+        if is_true:
+            true = self._true.setdefault((bed, kind), _Technical(now_s, now_s))
+            true.true_s = now_s
+            if alarm is None and now_s - true.since_s >= grace_s:
+                self._raise(bed, kind, priority, text, now_s)
+            elif alarm is not None:
+                self._alarms[alarm.id] = replace(alarm, text=text)
+            return
+        seen = self._true.get((bed, kind))
+        if seen is None and alarm is not None:  # it stood before this page began
+            seen = self._true[(bed, kind)] = _Technical(now_s, now_s)
+        if seen is None or now_s - seen.true_s < self.settings.clear_s:
+            return
+        del self._true[(bed, kind)]
+        if alarm is not None:
+            self._change(replace(alarm, over_s=now_s), Action.OVER, now_s)
+
+    def _raise(self, bed: str, kind: AlarmKind, priority: Priority, text: str, now_s: float) -> None:
+        self._n += 1
+        alarm = Alarm(f"{bed}.{kind}.{now_s * 1000:.0f}.{self._n}", bed, kind, priority, text, now_s)
+        self._change(alarm, Action.RAISED, now_s)
+
+    def _change(self, alarm: Alarm, action: Action, now_s: float, *, who: str = "") -> Alarm:
+        if alarm.stands:
+            self._alarms[alarm.id] = alarm
+        else:
+            self._alarms.pop(alarm.id, None)
+        self._write(AlarmRow(now_s, action, alarm, who))
+        return alarm
+
+
+def _name(who: str) -> str:
+    who = " ".join(who.split())
+    if not 0 < len(who) <= LONGEST_NAME or not who.isprintable():
+        raise UsageError(f"got a name of {len(who)} characters; expected who it is, in 1 to {LONGEST_NAME} letters")
+    return who

@@ -1,0 +1,186 @@
+"""What the page knows of one bed, and what may be shown of it now. No LSL and no clock: both are passed in."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from detector.client.lsl import DEAD_AFTER_S, About, Marker, Record, StatusSample
+from detector.client.view import View, meaning
+from detector.messages import State
+from detector.page.alarms import Seen
+from detector.sinks.lsl import CONTRACT_VERSION
+
+BIN_S = 10
+_SPARK_BINS = 90  # a quarter of an hour
+# A status is about samples of now, or says that they are old; one that is itself older was kept on its way.
+LATE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """What a bed said in `BIN_S` seconds from ``bin_s`` (UNIX): the highest probability, and the state in doubt.
+
+    A seizure in any part of it is a seizure; else anything that was not monitored, silence included, makes it
+    not-monitoring. ``probability`` and ``burden`` are ``None`` where there was none.
+    """
+
+    bin_s: int
+    probability: float | None
+    burden: float | None
+    state: State
+    good_channels: int
+
+
+class BedBook:
+    """Follows one bed.
+
+    Parameters
+    ----------
+    name
+        The bed.
+    seen_s
+        UNIX time when it was seen last, where it is known from before.
+    """
+
+    def __init__(self, name: str, seen_s: float | None = None) -> None:
+        self.name = name
+        self.view = View(name)
+        self.about: About | None = None
+        #: What is wrong with how it is published; empty where nothing is.
+        self.problem = ""
+        self.last_seizure_s: float | None = None
+        self.seen_s = seen_s
+        self.bins: deque[Bin] = deque(maxlen=_SPARK_BINS)
+        self._heard_s = -math.inf  # on the monotonic clock
+        self._bin: list[StatusSample | None] = []
+        self._bin_s: int | None = None
+
+    def connected(self) -> None:
+        """Forget what another run of the detector said."""
+        self.about = None
+        self.view.forget()
+        self.view.sample = None
+
+    def take(self, record: Record, utc_s: float, now_s: float, age_s: float | None) -> None:
+        """Take in a record.
+
+        Parameters
+        ----------
+        record
+            What came.
+        utc_s
+            Its time, UNIX seconds.
+        now_s
+            The monotonic clock.
+        age_s
+            How old it is by the LSL clocks; ``None`` while they have not been compared.
+        """
+        self.view.take(record, "")
+        if isinstance(record, Marker):
+            if record.text == State.SEIZURE.label:
+                self.last_seizure_s = utc_s
+            return
+        if age_s is not None and age_s > LATE_S:
+            return
+        self._heard_s, self.seen_s = now_s, utc_s
+        if record.state is State.SEIZURE:
+            self.last_seizure_s = utc_s
+        self._bin.append(record)
+
+    def silence_s(self, now_s: float) -> float:
+        """Return the seconds since a status of now came; infinite before the first."""
+        return now_s - self._heard_s
+
+    def is_dead(self, now_s: float) -> bool:
+        """Whether the detector has no heartbeat."""
+        return self.silence_s(now_s) > DEAD_AFTER_S
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is known to speak the contract that this page reads."""
+        return self.about is not None and self.about.contract == str(CONTRACT_VERSION)
+
+    def seen(self, now_s: float) -> Seen:
+        """Return what is known now, for the alarms."""
+        silence_s = self.silence_s(now_s)
+        sample = self.view.sample
+        if self.is_dead(now_s) or sample is None:
+            return Seen(None, silence_s=silence_s, problem=self.problem)
+        if not self.is_readable:
+            return Seen(None, silence_s=silence_s, problem=self.problem)
+        return Seen(sample.state, self._cause(), silence_s, self.problem)
+
+    def close_bin(self, utc_s: float, now_s: float) -> Bin | None:
+        """Return the bin that is over, once; to be called at least once a second."""
+        bin_s = math.floor(utc_s / BIN_S) * BIN_S
+        if self.is_dead(now_s):
+            self._bin.append(None)
+        if self._bin_s is None or not bin_s > self._bin_s:
+            if self._bin_s is None or bin_s < self._bin_s:  # the first, or the wall clock was set back
+                self._bin_s, self._bin = bin_s, []
+            return None
+        done = _summed(self._bin_s, self._bin) if self._bin else None
+        self._bin_s, self._bin = bin_s, []
+        if done is not None:
+            self.bins.append(done)
+        return done
+
+    def facts(self, now_s: float) -> dict[str, Any]:
+        """Return what may be shown now, for JSON: nothing old looks like something of now."""
+        seen, sample = self.seen(now_s), self.view.sample
+        live = seen.state is not None and sample is not None
+        if self.is_dead(now_s):
+            state, words = "dead", "no heartbeat of the detector: nothing is being watched"
+        elif not live:
+            state, words = ("unknown", self.problem) if self.problem else ("connecting", "connecting to the detector")
+        else:
+            assert seen.state is not None
+            state = seen.state.label
+            words = seen.cause or meaning(state)
+        silence_s = seen.silence_s
+        return {
+            "bed": self.name,
+            "state": state,
+            "words": words,
+            "problem": self.problem,
+            "silence_s": round(silence_s, 1) if math.isfinite(silence_s) else None,
+            "seen_s": self.seen_s,
+            "last_seizure_s": self.last_seizure_s,
+            "probability": _number(sample.probability, 3) if live and sample else None,
+            "burden": _number(sample.burden, 3) if live and sample else None,
+            "good_channels": sample.good_channels if live and sample else None,
+            "derivations": self.about.n_derivations if self.about else None,
+            "input_age_s": _number(sample.input_age_s, 1) if live and sample else None,
+            "missing_samples": sample.missing_samples if live and sample else None,
+            "model": self.about.model_id if self.about else None,
+            "montage": self.about.montage if self.about else None,
+            "source": (self.about.source_name or self.about.source_id) if self.about else None,
+            "host": self.about.hostname if self.about else None,
+            "spark": [[one.bin_s, one.probability, int(one.state)] for one in self.bins],
+        }
+
+    def _cause(self) -> str:
+        sample = self.view.sample
+        if sample is None or sample.state is not State.NOT_MONITORING:
+            return ""
+        said = self.view.said
+        return (
+            meaning(said) if said.startswith(State.NOT_MONITORING.label) else "not monitoring (the cause was not heard)"
+        )
+
+
+def _summed(bin_s: int, samples: list[StatusSample | None]) -> Bin:
+    said = [sample for sample in samples if sample is not None]
+    states = {State.NOT_MONITORING if sample is None else sample.state for sample in samples}
+    worst = next(state for state in (State.SEIZURE, State.NOT_MONITORING, State.NON_SEIZURE) if state in states)
+    probabilities = [sample.probability for sample in said if math.isfinite(sample.probability)]
+    burdens = [sample.burden for sample in said if math.isfinite(sample.burden)]
+    good = min((sample.good_channels for sample in said), default=0)
+    return Bin(bin_s, max(probabilities, default=None), burdens[-1] if burdens else None, worst, good)
+
+
+def _number(value: float, digits: int) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None

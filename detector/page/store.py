@@ -1,0 +1,225 @@
+"""What the page keeps on disk: trends, markers, the alarm log and the labels that people gave.
+
+One thread writes; who has to know that a row is safe waits for its future. A disk that fails keeps nobody from seeing an
+alarm: rows wait in memory, `Store.trouble` says so, and they are written when it is over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from detector.journal_place import create, set_aside
+from detector.messages import Priority
+from detector.page.alarms import Alarm, AlarmKind, AlarmRow
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE alarm_log (
+    id INTEGER PRIMARY KEY, time_s REAL NOT NULL, bed TEXT NOT NULL, alarm_id TEXT NOT NULL, action TEXT NOT NULL,
+    who TEXT NOT NULL, alarm TEXT NOT NULL
+);
+CREATE INDEX alarm_log_alarm ON alarm_log (alarm_id);
+CREATE TRIGGER alarm_log_stays BEFORE UPDATE ON alarm_log BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
+CREATE TABLE label (
+    id INTEGER PRIMARY KEY, time_s REAL NOT NULL, bed TEXT NOT NULL, kind TEXT NOT NULL, at_s REAL NOT NULL,
+    who TEXT NOT NULL, alarm_id TEXT NOT NULL
+);
+CREATE TRIGGER label_stays BEFORE UPDATE ON label BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
+CREATE TABLE marker (id INTEGER PRIMARY KEY, bed TEXT NOT NULL, time_s REAL NOT NULL, text TEXT NOT NULL);
+CREATE INDEX marker_bed ON marker (bed, time_s);
+CREATE TABLE trend (
+    bed TEXT NOT NULL, bin_s INTEGER NOT NULL, probability REAL, burden REAL, state INTEGER NOT NULL,
+    good_channels INTEGER NOT NULL, PRIMARY KEY (bed, bin_s)
+) WITHOUT ROWID;
+CREATE TABLE bed (bed TEXT PRIMARY KEY, seen_s REAL NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0);
+"""
+_MOST_WAITING = 50_000  # rows: days of alarms, an hour of a large ward's trends
+_TREND_COLUMNS = ("bin_s", "probability", "burden", "state", "good_channels")
+
+Write = tuple[str, tuple[Any, ...]]
+
+
+class Store:
+    """The page's file.
+
+    Parameters
+    ----------
+    path
+        Where it is; what is there and is no file of the page is set aside.
+
+    Raises
+    ------
+    OSError, sqlite3.Error
+        At construction: no folder, no rights, no space.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble: str | None = None
+        #: What became of a file that could not be read.
+        self.notice = ""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._connection = _open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+            kept = set_aside(path, "damaged")
+            self.notice = f"the alarm log could not be read ({error}) and was set aside as {kept.name}: alarms that stood are not known"
+            log.error("%s", self.notice)
+            self._connection = _open(path)
+        self._waiting: deque[Write] = deque()
+        self._writer = ThreadPoolExecutor(1, "page-store")
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._writer.submit(self._flush)
+        self._writer.shutdown()
+        self._connection.close()
+
+    def alarm(self, row: AlarmRow) -> Future[bool]:
+        """Write a row of the alarm log; the future says whether it is safe on disk now."""
+        values = (row.time_s, row.alarm.bed, row.alarm.id, str(row.action), row.who, json.dumps(asdict(row.alarm)))
+        return self._put("INSERT INTO alarm_log VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+
+    def label(self, time_s: float, bed: str, kind: str, at_s: float, who: str, alarm_id: str) -> Future[bool]:
+        """Write what somebody says about a moment of a bed: ``false-alarm`` or ``missed-seizure``."""
+        values = (time_s, bed, kind, at_s, who, alarm_id)
+        return self._put("INSERT INTO label VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+
+    def marker(self, bed: str, time_s: float, text: str) -> Future[bool]:
+        """Write a marker that a bed sent."""
+        return self._put("INSERT INTO marker VALUES (NULL, ?, ?, ?)", (bed, time_s, text))
+
+    def trend(
+        self, bed: str, bin_s: int, probability: float | None, burden: float | None, state: int, good: int
+    ) -> Future[bool]:
+        """Write what a bed said in the seconds from ``bin_s`` on; of two parts of it the later one stands."""
+        values = (bed, bin_s, probability, burden, state, good)
+        return self._put("INSERT OR REPLACE INTO trend VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def bed(self, bed: str, seen_s: float, *, forgotten: bool = False) -> Future[bool]:
+        """Write that a bed was seen, or is to be forgotten."""
+        return self._put("INSERT OR REPLACE INTO bed VALUES (?, ?, ?)", (bed, seen_s, int(forgotten)))
+
+    def drop_old(self, now_s: float, keep_days: float, trend_hours: float) -> Future[bool]:
+        """Drop what is too old; an alarm that stands is kept whole, however old."""
+        old_s = now_s - keep_days * 86400
+        self._put("DELETE FROM trend WHERE bin_s < ?", (now_s - trend_hours * 3600,))
+        self._put("DELETE FROM marker WHERE time_s < ?", (old_s,))
+        self._put("DELETE FROM label WHERE time_s < ?", (old_s,))
+        return self._put(
+            "DELETE FROM alarm_log WHERE alarm_id IN (SELECT alarm_id FROM alarm_log GROUP BY alarm_id HAVING max(time_s) < ?)"
+            " AND alarm_id NOT IN (SELECT value FROM json_each(?))",
+            (old_s, json.dumps([alarm.id for alarm in self.standing()])),
+        )
+
+    def standing(self) -> list[Alarm]:
+        """Return the alarms that stand as far as is written."""
+        newest = "SELECT alarm FROM alarm_log WHERE id IN (SELECT max(id) FROM alarm_log GROUP BY alarm_id)"
+        return [alarm for [text] in self._read(newest) if (alarm := _alarm(text)).stands]
+
+    def beds(self) -> dict[str, float]:
+        """Return when each bed that is not forgotten was seen last."""
+        return dict(self._read("SELECT bed, seen_s FROM bed WHERE NOT forgotten"))
+
+    def trends(self, bed: str, since_s: float) -> list[dict[str, Any]]:
+        """Return the trend of a bed, the oldest first."""
+        rows = self._read(
+            f"SELECT {', '.join(_TREND_COLUMNS)} FROM trend WHERE bed = ? AND bin_s >= ? ORDER BY bin_s", bed, since_s
+        )
+        return [dict(zip(_TREND_COLUMNS, row, strict=True)) for row in rows]
+
+    def markers(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
+        """Return the markers of a bed, the newest first."""
+        rows = self._read(
+            "SELECT time_s, text FROM marker WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?", bed, since_s, most
+        )
+        return [{"time_s": time_s, "text": text} for time_s, text in rows]
+
+    def alarm_log(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
+        """Return what was done about the alarms of a bed, the newest first."""
+        rows = self._read(
+            "SELECT time_s, action, who, alarm FROM alarm_log WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?",
+            bed, since_s, most,
+        )  # fmt: skip
+        return [
+            {"time_s": time_s, "action": action, "who": who, "alarm": _alarm(alarm).facts()}
+            for time_s, action, who, alarm in rows
+        ]
+
+    def labels(self, bed: str, since_s: float) -> list[dict[str, Any]]:
+        """Return the labels of a bed, the newest first."""
+        columns = ("time_s", "kind", "at_s", "who", "alarm_id")
+        rows = self._read(
+            f"SELECT {', '.join(columns)} FROM label WHERE bed = ? AND time_s >= ? ORDER BY id DESC", bed, since_s
+        )
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def _put(self, statement: str, values: tuple[Any, ...]) -> Future[bool]:
+        if len(self._waiting) >= _MOST_WAITING and "alarm_log" not in statement and "label" not in statement:
+            done: Future[bool] = Future()
+            done.set_result(False)
+            return done
+        self._waiting.append((statement, values))
+        return self._writer.submit(self._flush)
+
+    def _flush(self) -> bool:
+        """Write all that waits, or nothing of it; in the writer's thread."""
+        writes = list(self._waiting)
+        if not writes:
+            return self.trouble is None
+        try:
+            with self._connection:
+                for statement, values in writes:
+                    self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            if self.trouble is None:
+                log.error("%s cannot be written (%s): what is said waits in memory", self.path, error)
+            self.trouble = f"{self.path.name} cannot be written ({error}): alarms and trends wait in memory"
+            return False
+        for _ in writes:
+            self._waiting.popleft()
+        self.trouble = None
+        return True
+
+    def _read(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        # A connection of its own: a long question keeps the writer from nothing.
+        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            yield from connection.execute(statement, values).fetchall()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    create(path)
+    connection = sqlite3.connect(path, timeout=1.0, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        [[version]] = connection.execute("PRAGMA user_version")
+        if not version and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError(f"it is of version {version}, expected {_VERSION}")
+        [[said]] = connection.execute("PRAGMA quick_check(1)")
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
+    except BaseException:  # whatever it was is raised again, with the file closed
+        connection.close()
+        raise
+    return connection
+
+
+def _alarm(text: str) -> Alarm:
+    facts = json.loads(text)
+    return Alarm(**{**facts, "kind": AlarmKind(facts["kind"]), "priority": Priority(facts["priority"])})
