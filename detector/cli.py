@@ -21,6 +21,7 @@ from detector.errors import BadDataError, DetectorError, NoStreamError, UsageErr
 from detector.evaluation.command import evaluate
 from detector.journal_command import events, export
 from detector.network.command import models
+from detector.page.command import page
 from detector.run_command import run
 from detector.training.calibrate_command import calibrate
 from detector.training.command import train
@@ -89,6 +90,7 @@ commands.add_command(calibrate)
 commands.add_command(data)
 commands.add_command(evaluate)
 commands.add_command(doctor)
+commands.add_command(page)
 
 
 @commands.command()

@@ -18,6 +18,7 @@ from detector.messages import Priority, State
 from detector.page.config import AlarmSettings
 
 LONGEST_NAME = 60
+DEAD_AFTER_S = 3.0  # without a heartbeat, which comes at least once a second
 
 
 class AlarmKind(StrEnum):
@@ -26,7 +27,7 @@ class AlarmKind(StrEnum):
     SEIZURE = "seizure"
     DEAD = "dead"
     NOT_MONITORING = "not-monitoring"
-    UNKNOWN = "unknown-contract"
+    PROBLEM = "problem"
 
     @property
     def is_physiological(self) -> bool:
@@ -154,10 +155,11 @@ class Alarms:
         """Take in what is known of a bed; to be called several times a second also where nothing new has come."""
         self._see_seizure(bed, seen, now_s)
         settings = self.settings
-        dead = f"no heartbeat of the detector for {seen.silence_s:.0f} s: nothing is being watched"
+        long = f"for {seen.silence_s:.0f} s" if math.isfinite(seen.silence_s) else "since this page began"
+        dead = f"no heartbeat of the detector {long}: nothing is being watched"
         cause = f"nothing is being watched: {seen.cause or 'the cause was not heard'}"
         for kind, is_true, grace_s, priority, text in (
-            (AlarmKind.DEAD, math.isinf(seen.silence_s) or seen.silence_s > 3.0, 0.0, settings.dead_priority, dead),
+            (AlarmKind.DEAD, seen.silence_s > DEAD_AFTER_S, 0.0, settings.dead_priority, dead),
             (
                 AlarmKind.NOT_MONITORING,
                 seen.state is State.NOT_MONITORING,
@@ -165,7 +167,7 @@ class Alarms:
                 settings.not_monitoring_priority,
                 cause,
             ),
-            (AlarmKind.UNKNOWN, bool(seen.problem), 0.0, Priority.HIGH, seen.problem),
+            (AlarmKind.PROBLEM, bool(seen.problem), 0.0, Priority.HIGH, seen.problem),
         ):
             self._see_technical(bed, kind, is_true, grace_s, priority, text, now_s)
 

@@ -7,10 +7,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from detector.client.lsl import DEAD_AFTER_S, About, Marker, Record, StatusSample
+from detector.client.lsl import About, Marker, Record, StatusSample
 from detector.client.view import View, meaning
 from detector.messages import State
-from detector.page.alarms import Seen
+from detector.page.alarms import DEAD_AFTER_S, Seen
 from detector.sinks.lsl import CONTRACT_VERSION
 
 BIN_S = 10
@@ -43,9 +43,11 @@ class BedBook:
         The bed.
     seen_s
         UNIX time when it was seen last, where it is known from before.
+    found_s
+        When it was found now, on the monotonic clock: its first heartbeat may take a moment.
     """
 
-    def __init__(self, name: str, seen_s: float | None = None) -> None:
+    def __init__(self, name: str, seen_s: float | None = None, found_s: float = -math.inf) -> None:
         self.name = name
         self.view = View(name)
         self.about: About | None = None
@@ -54,7 +56,7 @@ class BedBook:
         self.last_seizure_s: float | None = None
         self.seen_s = seen_s
         self.bins: deque[Bin] = deque(maxlen=_SPARK_BINS)
-        self._heard_s = -math.inf  # on the monotonic clock
+        self._heard_s = found_s
         self._bin: list[StatusSample | None] = []
         self._bin_s: int | None = None
 

@@ -71,7 +71,7 @@ class AlarmSettings(Section):
         return value
 
     def is_quiet(self, at: datetime.time) -> bool:
-        """Whether a time of day is in the quiet hours, which may go over midnight."""
+        """Whether a local time of day is in the quiet hours, which may go over midnight."""
         if not self.quiet:
             return False
         begin, end = (datetime.time.fromisoformat(text) for text in self.quiet.split("-"))

@@ -24,7 +24,6 @@ from detector.sinks.lsl import CONTRACT_VERSION, SOURCE_ID_PREFIX
 log = logging.getLogger(__name__)
 
 MOST_BEDS = 200  # whoever publishes more than that on one network floods it
-_TURN_S = 0.1
 _FORGET_S = 2.0  # of a stream that does not answer any more
 _TWICE_S = 6.0  # a detector that was restarted is listed twice until the old one is forgotten
 _DROP_EVERY_S = 3600.0
@@ -54,16 +53,16 @@ class Ward:
         self._corrections: dict[str, float | None] = {}
         self._twice_since: dict[str, float] = {}
         self.alarms = Alarms(config.alarms, self._write, store.standing())
-        self._began_s = time.monotonic()
+        self._began_s = self._turned_s = time.monotonic()
         self._slow_at = self._dropped_at = -math.inf
         self._flooded = False
         for alarm in self.alarms.standing():
             self._books.setdefault(alarm.bed, BedBook(alarm.bed, alarm.since_s))
 
-    def run(self, stop: threading.Event) -> None:
-        """Turn until ``stop`` is set."""
-        while not stop.wait(_TURN_S):
-            self.turn()
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last turn ended: what is told is as old as that."""
+        return time.monotonic() - self._turned_s
 
     def turn(self) -> None:
         """Do what is to be done now."""
@@ -85,6 +84,7 @@ class Ward:
             if now_s - self._dropped_at >= _DROP_EVERY_S:
                 self._dropped_at = now_s
                 self._store.drop_old(utc_s, self._config.storage.keep_days, self._config.storage.trend_hours)
+            self._turned_s = time.monotonic()
 
     def facts(self) -> dict[str, Any]:
         """Return all that may be shown now, for JSON."""
@@ -92,6 +92,7 @@ class Ward:
         with self._lock:
             return {
                 "time_s": time.time(),
+                "age_s": round(self.age_s, 1),
                 "beds": [self._books[bed].facts(now_s) for bed in sorted(self._books)],
                 "alarms": [alarm.facts() for alarm in self.alarms.standing()],
                 "notices": [text for text in (self._store.trouble, self._store.notice or None) if text],
@@ -143,7 +144,7 @@ class Ward:
             kinds = listed[bed]
             if "status" not in kinds or "events" not in kinds:
                 continue
-            book = self._books.setdefault(bed, BedBook(bed))
+            book = self._books.setdefault(bed, BedBook(bed, found_s=now_s))
             book.problem = self._problem(bed, book, kinds, now_s)
             fitting = [info for info in kinds["status"] if _form(info) == FORMS["status"]]
             events = [info for info in kinds["events"] if _form(info) == FORMS["events"]]
@@ -177,7 +178,8 @@ class Ward:
             self._twice_since.pop(bed, None)
         for kind, infos in kinds.items():
             if not any(_form(info) == FORMS[kind] for info in infos):
-                return f"its {kind} stream has {infos[0].channel_count()} channels, which contract {CONTRACT_VERSION} has not"
+                n = infos[0].channel_count()
+                return f"its {kind} stream has {n} channels, or a form, that contract {CONTRACT_VERSION} has not"
         if book.about is not None and not book.is_readable:
             return (
                 f"it speaks contract {book.about.contract[:20] or '(none)'}; this page reads contract "

@@ -1,7 +1,7 @@
 """What the page keeps on disk: trends, markers, the alarm log and the labels that people gave.
 
-One thread writes; who has to know that a row is safe waits for its future. A disk that fails keeps nobody from seeing an
-alarm: rows wait in memory, `Store.trouble` says so, and they are written when it is over.
+One thread writes; who has to know that a row is safe waits for its future. A disk that fails keeps nobody from seeing
+an alarm: rows wait in memory, `Store.trouble` says so, and they are written when it is over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -45,7 +44,6 @@ CREATE TABLE trend (
 CREATE TABLE bed (bed TEXT PRIMARY KEY, seen_s REAL NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0);
 """
 _MOST_WAITING = 50_000  # rows: days of alarms, an hour of a large ward's trends
-_TREND_COLUMNS = ("bin_s", "probability", "burden", "state", "good_channels")
 
 Write = tuple[str, tuple[Any, ...]]
 
@@ -76,7 +74,10 @@ class Store:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             kept = set_aside(path, "damaged")
-            self.notice = f"the alarm log could not be read ({error}) and was set aside as {kept.name}: alarms that stood are not known"
+            self.notice = (
+                f"the alarm log could not be read ({error}) and was set aside as {kept.name}: "
+                "alarms that stood are not known"
+            )
             log.error("%s", self.notice)
             self._connection = _open(path)
         self._waiting: deque[Write] = deque()
@@ -120,7 +121,8 @@ class Store:
         self._put("DELETE FROM marker WHERE time_s < ?", (old_s,))
         self._put("DELETE FROM label WHERE time_s < ?", (old_s,))
         return self._put(
-            "DELETE FROM alarm_log WHERE alarm_id IN (SELECT alarm_id FROM alarm_log GROUP BY alarm_id HAVING max(time_s) < ?)"
+            "DELETE FROM alarm_log WHERE alarm_id IN"
+            " (SELECT alarm_id FROM alarm_log GROUP BY alarm_id HAVING max(time_s) < ?)"
             " AND alarm_id NOT IN (SELECT value FROM json_each(?))",
             (old_s, json.dumps([alarm.id for alarm in self.standing()])),
         )
@@ -128,44 +130,44 @@ class Store:
     def standing(self) -> list[Alarm]:
         """Return the alarms that stand as far as is written."""
         newest = "SELECT alarm FROM alarm_log WHERE id IN (SELECT max(id) FROM alarm_log GROUP BY alarm_id)"
-        return [alarm for [text] in self._read(newest) if (alarm := _alarm(text)).stands]
+        return [alarm for row in self._facts(newest) if (alarm := _alarm(row["alarm"])).stands]
 
     def beds(self) -> dict[str, float]:
         """Return when each bed that is not forgotten was seen last."""
-        return dict(self._read("SELECT bed, seen_s FROM bed WHERE NOT forgotten"))
+        return {row["bed"]: row["seen_s"] for row in self._facts("SELECT bed, seen_s FROM bed WHERE NOT forgotten")}
 
     def trends(self, bed: str, since_s: float) -> list[dict[str, Any]]:
         """Return the trend of a bed, the oldest first."""
-        rows = self._read(
-            f"SELECT {', '.join(_TREND_COLUMNS)} FROM trend WHERE bed = ? AND bin_s >= ? ORDER BY bin_s", bed, since_s
+        return self._facts(
+            "SELECT bin_s, probability, burden, state, good_channels FROM trend WHERE bed = ? AND bin_s >= ?"
+            " ORDER BY bin_s",
+            bed,
+            since_s,
         )
-        return [dict(zip(_TREND_COLUMNS, row, strict=True)) for row in rows]
 
     def markers(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
         """Return the markers of a bed, the newest first."""
-        rows = self._read(
+        return self._facts(
             "SELECT time_s, text FROM marker WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?", bed, since_s, most
         )
-        return [{"time_s": time_s, "text": text} for time_s, text in rows]
 
     def alarm_log(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
         """Return what was done about the alarms of a bed, the newest first."""
-        rows = self._read(
+        rows = self._facts(
             "SELECT time_s, action, who, alarm FROM alarm_log WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?",
-            bed, since_s, most,
-        )  # fmt: skip
-        return [
-            {"time_s": time_s, "action": action, "who": who, "alarm": _alarm(alarm).facts()}
-            for time_s, action, who, alarm in rows
-        ]
+            bed,
+            since_s,
+            most,
+        )
+        return [row | {"alarm": _alarm(row["alarm"]).facts()} for row in rows]
 
     def labels(self, bed: str, since_s: float) -> list[dict[str, Any]]:
         """Return the labels of a bed, the newest first."""
-        columns = ("time_s", "kind", "at_s", "who", "alarm_id")
-        rows = self._read(
-            f"SELECT {', '.join(columns)} FROM label WHERE bed = ? AND time_s >= ? ORDER BY id DESC", bed, since_s
+        return self._facts(
+            "SELECT time_s, kind, at_s, who, alarm_id FROM label WHERE bed = ? AND time_s >= ? ORDER BY id DESC",
+            bed,
+            since_s,
         )
-        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _put(self, statement: str, values: tuple[Any, ...]) -> Future[bool]:
         if len(self._waiting) >= _MOST_WAITING and "alarm_log" not in statement and "label" not in statement:
@@ -194,10 +196,11 @@ class Store:
         self.trouble = None
         return True
 
-    def _read(self, statement: str, *values: object) -> Iterator[tuple[Any, ...]]:
+    def _facts(self, statement: str, *values: object) -> list[dict[str, Any]]:
         # A connection of its own: a long question keeps the writer from nothing.
         with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            yield from connection.execute(statement, values).fetchall()
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(statement, values)]
 
 
 def _open(path: Path) -> sqlite3.Connection:
