@@ -121,8 +121,7 @@ class BedBook:
         if self.is_dead(now_s):
             self._bin.append(None)
         if self._bin_s is None or not bin_s > self._bin_s:
-            if self._bin_s is None or bin_s < self._bin_s:  # the first, or the wall clock was set back
-                self._bin_s, self._bin = bin_s, []
+            self._bin_s = bin_s  # the first, the same, or the wall clock was set back
             return None
         done = _summed(self._bin_s, self._bin) if self._bin else None
         self._bin_s, self._bin = bin_s, []

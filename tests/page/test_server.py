@@ -1,0 +1,220 @@
+"""Who may look and change what, what goes with every answer, and that bad requests change nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from detector.errors import UsageError
+from detector.page.access import CHANGE_HEADER, COOKIE, Access, Limit
+from detector.page.bed import BedBook
+from detector.page.config import load_page_config
+from detector.page.server import Page
+from detector.page.store import Store
+
+WORD = "a word of sixteen letters"
+OWN = {CHANGE_HEADER: "1"}
+
+
+class Beds:
+    """In place of the ward: what it was asked for, and what it says."""
+
+    def __init__(self) -> None:
+        self.age_s = 0.0
+        self.asked: list[tuple[str, str, str]] = []
+        self.safe = True
+
+    def facts(self) -> dict[str, Any]:
+        return {"time_s": 1.0, "age_s": self.age_s, "beds": [], "alarms": [], "notices": []}
+
+    def book(self, bed: str) -> BedBook | None:
+        return BedBook(bed) if bed == "bed1" else None
+
+    def acknowledge(self, alarm: str, who: str) -> bool:
+        if alarm == "none":
+            raise UsageError("this alarm does not stand any more")
+        return self._note("acknowledge", alarm, who)
+
+    def undo(self, alarm: str, who: str) -> bool:
+        return self._note("undo", alarm, who)
+
+    def forget(self, bed: str, who: str) -> bool:
+        return self._note("forget", bed, who)
+
+    def _note(self, what: str, which: str, who: str) -> bool:
+        self.asked.append((what, which, who))
+        return self.safe
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "page.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def beds() -> Beds:
+    return Beds()
+
+
+def client(store: Store, beds: Beds, *, word: str = "", peer: str = "127.0.0.1", **server: Any) -> TestClient:
+    config = load_page_config(None, **server)
+    page = Page(config, Access(config.server, word), beds, store)  # type: ignore[arg-type]
+    return TestClient(page.app(), base_url="http://127.0.0.1:8765", client=(peer, 5000), raise_server_exceptions=False)
+
+
+def test_every_answer_keeps_a_browser_from_anything_else(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    for path in ("/", "/static/main.js", "/api/ward", "/none", "/livez"):
+        headers = browser.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+
+
+def test_nothing_of_the_page_comes_from_elsewhere() -> None:
+    from detector.page.server import STATIC
+
+    for file in STATIC.iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "").replace("https://www.w3.org/TR", "")
+        assert "http" not in text.replace("https://", "http", 0) or "://" not in text, file.name
+        assert "innerHTML" not in text, file.name
+        assert " style=" not in text, file.name
+
+
+def test_what_is_acknowledged_is_told_with_whether_it_is_safe(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    answer = browser.post("/api/alarms/bed1.seizure.1/acknowledge", json={"who": "Joy"}, headers=OWN)
+    assert (answer.status_code, answer.json()) == (200, {"written": True})
+    beds.safe = False
+    answer = browser.post("/api/alarms/bed1.seizure.1/undo", json={"who": "Joy"}, headers=OWN)
+    assert (answer.status_code, answer.json()) == (503, {"written": False})
+    assert beds.asked == [("acknowledge", "bed1.seizure.1", "Joy"), ("undo", "bed1.seizure.1", "Joy")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/api/alarms/none/acknowledge", {"who": "a"}, 400),
+        ("/api/alarms/x/acknowledge", {"who": 5}, 400),
+        ("/api/alarms/x/acknowledge", [], 400),
+        ("/api/alarms/x/acknowledge", "[" * 3000, 400),
+        ("/api/alarms/x/acknowledge", {"who": "a" * 5000}, 413),
+        ("/api/beds/bed1/labels", {"kind": "maybe", "who": "a", "at_s": 1}, 400),
+        ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "", "at_s": 1}, 400),
+        ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": "now"}, 400),
+        ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": 1e300}, 400),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(
+    store: Store, beds: Beds, path: str, body: object, code: int
+) -> None:
+    content = body if isinstance(body, str) else json.dumps(body)
+    answer = client(store, beds).post(path, content=content, headers=OWN)
+    assert answer.status_code == code
+    assert answer.json()["error"]
+    assert beds.asked == []
+    assert store.labels("bed1", 0.0) == []
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {**OWN, "origin": "http://evil.example"}, {CHANGE_HEADER: "0"}], ids=["none", "origin", "wrong"]
+)
+def test_another_site_changes_nothing(store: Store, beds: Beds, headers: dict[str, str]) -> None:
+    answer = client(store, beds).post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=headers)
+    assert answer.status_code == 403
+    assert beds.asked == []
+
+
+def test_a_name_that_somebody_pointed_here_is_not_answered(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    assert browser.get("/api/ward", headers={"host": "evil.example:8765"}).status_code == 403
+    assert browser.get("/api/ward", headers={"host": "localhost:8765"}).status_code == 200
+    assert browser.get("/api/ward", headers={"host": "[::1]:8765"}).status_code == 200
+
+
+def test_with_a_word_nobody_looks_or_changes_before_it_was_given(store: Store, beds: Beds) -> None:
+    browser = client(store, beds, word=WORD)
+    for path in ("/api/ward", "/api/ward/stream", "/api/beds/bed1/history", "/api/beds/bed1/eeg"):
+        assert browser.get(path).status_code == 401, path
+    assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code == 401
+    assert browser.get("/api/session").json()["may_look"] is False
+    assert browser.post("/api/session", json={"word": "another"}, headers=OWN).status_code == 401
+    answer = browser.post("/api/session", json={"word": WORD}, headers=OWN)
+    assert answer.status_code == 200
+    cookie = answer.headers["set-cookie"].lower()
+    assert COOKIE in cookie
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert browser.get("/api/ward").status_code == 200
+    assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code == 200
+    browser.request("DELETE", "/api/session", headers=OWN)
+    assert browser.get("/api/ward").status_code == 401
+
+
+def test_screens_may_only_look_where_that_is_allowed(store: Store, beds: Beds) -> None:
+    browser = client(store, beds, word=WORD, read_only_screens=True)
+    assert browser.get("/api/ward").status_code == 200
+    assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code == 401
+    assert beds.asked == []
+
+
+def test_words_cannot_be_tried_without_end(store: Store, beds: Beds) -> None:
+    browser = client(store, beds, word=WORD)
+    for _ in range(12):
+        browser.post("/api/session", json={"word": "x"}, headers=OWN)
+    assert browser.post("/api/session", json={"word": WORD}, headers=OWN).status_code == 401
+
+
+def test_changes_cannot_be_made_without_end(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    codes = [browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code for _ in range(70)]
+    assert codes[:50] == [200] * 50
+    assert codes[-1] == 429
+
+
+def test_behind_a_proxy_only_the_proxy_is_answered(store: Store, beds: Beds) -> None:
+    given = {"host": "0.0.0.0", "trusted_proxy": "10.0.0.2"}
+    assert client(store, beds, peer="10.0.0.2", **given).get("/api/ward").status_code == 200
+    assert client(store, beds, peer="10.0.0.3", **given).get("/api/ward").status_code == 403
+
+
+def test_labels_and_history_are_kept_and_told(store: Store, beds: Beds) -> None:
+    import time
+
+    browser, at_s = client(store, beds), time.time() - 5
+    body = {"kind": "missed-seizure", "who": "Joy", "at_s": at_s}
+    assert browser.post("/api/beds/bed1/labels", json=body, headers=OWN).json() == {"written": True}
+    assert browser.post("/api/beds/bed9/labels", json=body, headers=OWN).status_code == 404
+    store.trend("bed1", int(at_s), 0.5, 0.1, 1, 22).result(5)
+    told = browser.get("/api/beds/bed1/history?hours=1").json()
+    assert [(one["kind"], one["at_s"], one["who"]) for one in told["labels"]] == [("missed-seizure", at_s, "Joy")]
+    assert [one["probability"] for one in told["trend"]] == [0.5]
+    assert browser.get("/api/beds/bed1/history?hours=nan").status_code == 400
+    assert browser.get("/api/beds/bed1/history?hours=1e9").status_code == 200
+
+
+def test_a_page_that_has_stopped_reading_is_not_alive(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    assert browser.get("/livez").status_code == 200
+    beds.age_s = 3.1
+    assert browser.get("/livez").status_code == 503
+
+
+def test_a_limit_lets_as_many_through_as_it_says() -> None:
+    now = [0.0]
+    limit = Limit(5, 10.0, lambda: now[0])
+    assert [limit.admits("a") for _ in range(7)] == [True] * 5 + [False] * 2
+    assert limit.admits("b")
+    now[0] = 2.0
+    assert [limit.admits("a") for _ in range(2)] == [True, False]
+    now[0] = math.inf
+    assert limit.admits("c")
