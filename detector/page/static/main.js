@@ -55,6 +55,7 @@ function tick() {
   const label = !sound.isOn ? "Turn sound on" : sound.pausedFor ? `Sound paused for ${sound.pausedFor} s: sound again` : "Pause sound for 2 min";
   say(elements.sound, label);
   elements.sound.setAttribute("aria-pressed", String(sound.isOn && !sound.pausedFor));
+  Object.assign(elements.sound.dataset, { context: sound.context?.state ?? "none", playing: sound.playing ?? "nothing", bursts: sound.bursts });
 }
 
 function listen() {
@@ -95,7 +96,6 @@ elements.theme.onclick = () => theme(document.documentElement.dataset.theme === 
 theme(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 
 window.addEventListener("hashchange", route);
-window.page = { sound, get facts() { return facts; } };
 route();
 setInterval(tick, 250);
 enter().catch(() => {});

@@ -1,0 +1,91 @@
+"""A real browser that looks at a real page; where there is none the tests are skipped, visibly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import free_port, program, until
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "build" / "screenshots"
+_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def browser_path() -> str:
+    """Return where the browser is; skip where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no browser is installed (Debian's package is chromium)")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Run a browser."""
+    path = browser_path()
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=path, args=[*_ARGUMENTS, "--autoplay-policy=user-gesture-required"]
+        )
+        yield browser
+        browser.close()
+
+
+class Served:
+    """The page in a process of its own, which can be ended and begun again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.config = folder / "page.toml"
+        self.config.write_text(
+            f"[server]\nport = {self.port}\n[alarms]\nnot_monitoring_s = 1.0\n"
+            f'[storage]\npath = "{folder}/page.sqlite"\n'
+        )
+        self._n = 0
+        self.begin()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def begin(self) -> None:
+        self._n += 1
+        log = self.folder / f"page-{self._n}.log"
+        self._running = program("page", "--config", str(self.config), log=log)
+        self.process = self._running.__enter__()
+        until(lambda: self._answers(), 30, "the page answers")
+
+    def end(self) -> None:
+        self._running.__exit__(None, None, None)
+
+    def _answers(self) -> bool:
+        import http.client
+
+        assert self.process.poll() is None, (self.folder / f"page-{self._n}.log").read_text()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            connection.request("GET", "/livez")
+            answer = connection.getresponse().status == 200
+            connection.close()
+        except OSError:
+            return False
+        return answer
+
+
+def axe() -> str:
+    """Return the script of axe-core; skip where ``.ci/tools`` has not put it."""
+    script = Path(os.environ.get("AXE", ROOT / "build" / "axe" / "package" / "axe.min.js"))
+    if not script.exists():
+        pytest.skip("axe-core is not here (.ci/tools puts it into build/axe)")
+    return script.read_text()
