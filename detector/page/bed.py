@@ -55,6 +55,7 @@ class BedBook:
         self.problem = ""
         self.last_seizure_s: float | None = None
         self.seen_s = seen_s
+        self.n_markers = 0
         self.bins: deque[Bin] = deque(maxlen=_SPARK_BINS)
         self._heard_s = found_s
         self._bin: list[StatusSample | None] = []
@@ -82,6 +83,7 @@ class BedBook:
         """
         self.view.take(record, "")
         if isinstance(record, Marker):
+            self.n_markers += 1
             if record.text == State.SEIZURE.label:
                 self.last_seizure_s = utc_s
             return
@@ -160,6 +162,7 @@ class BedBook:
             "montage": self.about.montage if self.about else None,
             "source": (self.about.source_name or self.about.source_id) if self.about else None,
             "host": self.about.hostname if self.about else None,
+            "n_markers": self.n_markers,
             "spark": [[one.bin_s, one.probability, int(one.state)] for one in self.bins],
         }
 

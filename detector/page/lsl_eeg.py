@@ -149,7 +149,7 @@ class _Maker:
         if not n:
             return []
         shown = samples[:n].reshape(-1, self._thin, samples.shape[1]).mean(axis=1) / STEP_UV
-        numbers = np.where(np.isfinite(shown), np.clip(shown, NO_SAMPLE + 1, -NO_SAMPLE - 1), NO_SAMPLE)
+        numbers = np.where(np.isfinite(shown), np.clip(np.rint(shown), NO_SAMPLE + 1, -NO_SAMPLE - 1), NO_SAMPLE)
         faults = {self._montage.names[i]: str(fault) for i, fault in self._quality.faults.items()}
         return [
             {

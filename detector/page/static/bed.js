@@ -50,7 +50,12 @@ export class BedView {
     showState(this.state, bed);
     showFacts(this.facts, bed, facts.time_s, NAMES);
     this.missed.hidden = !this.mayChange();
-    if (facts.time_s - this.asked > RELOAD_S) { this.asked = facts.time_s; this.load(); }
+    const happened = JSON.stringify([bed.n_markers, facts.alarms.filter((one) => one.bed === this.bed)]);
+    if (facts.time_s - this.asked > RELOAD_S || happened !== this.happened) {
+      this.asked = facts.time_s;
+      this.happened = happened;
+      this.load();
+    }
     if (this.history) drawTrend(this.trend, this.history, bed.spark, facts.time_s, this.hours);
   }
 
