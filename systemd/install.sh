@@ -4,7 +4,9 @@
 #   install.sh install [--prefix DIR] [SOURCE]   SOURCE is a checkout (by default the one around this file) or a wheel
 #   install.sh enable BED SOURCE_ID              watch a bed, now and after every boot
 #   install.sh disable BED                       watch it no more; its configuration and journal stay
-#   install.sh uninstall [--purge]               --purge: the configurations and journals, too
+#   install.sh enable-page                       serve the bedside page, now and after every boot
+#   install.sh disable-page                      serve it no more; its configuration, alarms and trends stay
+#   install.sh uninstall [--purge]               --purge: the configurations, journals and alarms, too
 #
 # PYTHON names another interpreter than /usr/bin/python3.
 set -euo pipefail
@@ -16,12 +18,16 @@ units=/etc/systemd/system
 configs=/etc/seizure-detector
 service=seizure-detector@.service
 timer=seizure-detector@.timer
+page=seizure-detector-page.service
+page_config=/etc/seizure-detector-page/page.toml
 
 main() {
   case ${1-} in
     install) shift; require_root; require_systemd; install_release "$@" ;;
     enable) shift; require_root; require_systemd; enable_bed "$@" ;;
     disable) shift; require_root; require_systemd; disable_bed "$@" ;;
+    enable-page) shift; require_root; require_systemd; enable_page "$@" ;;
+    disable-page) shift; require_root; require_systemd; disable_page "$@" ;;
     uninstall) shift; require_root; require_systemd; uninstall "$@" ;;
     -h | --help | help) usage ;;
     *) usage >&2; exit 64 ;;
@@ -89,20 +95,23 @@ from detector.loading import load
 
 load(make_config({"bed": {"name": "try"}, "source": {"source_id": "try"}}))
 TRY
-  install -D --mode=644 --target-directory="$release/share/seizure-detector" "$here"/{README.md,lsl_api.cfg,"$service","$timer"}
+  install -D --mode=644 --target-directory="$release/share/seizure-detector" "$here"/{README.md,lsl_api.cfg,"$service","$timer","$page"}
   install --mode=755 "$here/install.sh" "$release/share/seizure-detector/"
   trap - EXIT
   ln -sfn "releases/${release##*/}" "$prefix/current.new"
   mv -T "$prefix/current.new" "$prefix/current"
   mkdir -p "$configs"
-  sed "s|/opt/seizure-detector|$prefix|g" "$here/$service" >"$units/$service.new"
-  mv "$units/$service.new" "$units/$service"
+  local unit
+  for unit in "$service" "$page"; do
+    sed "s|/opt/seizure-detector|$prefix|g" "$here/$unit" >"$units/$unit.new"
+    mv "$units/$unit.new" "$units/$unit"
+  done
   install --mode=644 "$here/$timer" "$units/$timer"
   systemctl daemon-reload
   remove_old_releases "$prefix"
   echo "installed: $("$prefix/current/bin/seizure-detector" --version) in $prefix"
   local running
-  running=$(systemctl list-units --plain --no-legend 'seizure-detector@*.service' | cut -d' ' -f1)
+  running=$(systemctl list-units --plain --no-legend 'seizure-detector@*.service' "$page" | cut -d' ' -f1)
   [[ -z $running ]] || printf 'these go on with the version before until they are restarted:\n%s\n' "$running"
 }
 
@@ -155,6 +164,33 @@ disable_bed() {
   systemctl stop "seizure-detector@$1.timer"
 }
 
+enable_page() {
+  [[ $# -eq 0 ]] || fail 64 "expected: install.sh enable-page"
+  [[ -f $units/$page ]] || fail 69 "nothing is installed yet; do: install.sh install"
+  "$(installed_prefix)/current/bin/python" -c 'import starlette, uvicorn' 2>/dev/null ||
+    fail 69 "it is installed without its page; do: install.sh install \"\$PWD[page]\""
+  if [[ ! -e $page_config ]]; then
+    mkdir -p "${page_config%/*}"
+    cat >"$page_config" <<CONFIG
+# Every key, with its unit, range and reason, is in page.toml of the package (seizure-detector's detector/page folder).
+[server]
+host = "127.0.0.1"
+port = 8765
+CONFIG
+  fi
+  systemctl enable --quiet "$page"
+  if ! systemctl start "$page"; then
+    journalctl --unit="$page" --lines=5 --output=cat --no-pager >&2
+    fail 78 "the page does not start; mend $page_config (it is tried again by itself)"
+  fi
+  echo "the page is on; where it is: systemctl status $page"
+}
+
+disable_page() {
+  [[ $# -eq 0 ]] || fail 64 "expected: install.sh disable-page"
+  systemctl disable --quiet --now "$page"
+}
+
 beds() { find "$configs" -name '*.toml' -printf '%f\n' 2>/dev/null | sed 's/\.toml$//' | sort | paste -sd' '; }
 
 uninstall() {
@@ -170,7 +206,8 @@ uninstall() {
       systemctl list-units --all --plain --no-legend 'seizure-detector@*.service' | cut -d' ' -f1
       find "$units" -path '*.wants/seizure-detector@*.service' -printf '%f\n'
     } | sort -u)
-    rm "$units/$service" "$units/$timer"
+    [[ ! -f $units/$page ]] || systemctl disable --quiet --now "$page"
+    rm -f "$units/$service" "$units/$timer" "$units/$page"
     systemctl daemon-reload
     systemctl reset-failed 'seizure-detector@*' 2>/dev/null || true # there may be none
     rm -rf "$prefix/releases" "$prefix/current"
@@ -180,10 +217,10 @@ uninstall() {
     echo "nothing is installed"
   fi
   if [[ -n $purge ]]; then
-    rm -rf "$configs" /var/lib/seizure-detector /var/lib/private/seizure-detector "$units"/seizure-detector@*.d
+    rm -rf "$configs" "${page_config%/*}" /var/lib/{,private/}seizure-detector{,-page} "$units"/seizure-detector@*.d "$units/$page.d"
     echo "configurations and journals are gone"
   else
-    echo "kept: $configs and the journals in /var/lib/seizure-detector"
+    echo "kept: $configs, ${page_config%/*} and what is in /var/lib/seizure-detector and /var/lib/seizure-detector-page"
   fi
 }
 

@@ -8,6 +8,7 @@ What it finds is printed as one line of JSON, the last of its output. It judges 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -121,6 +122,38 @@ def look_closely(facts: Facts) -> None:
             "states_in_sight": must(*within, "ls", STATES).split(),
             "state_mode": oct((STATES / bed).stat().st_mode & 0o777),
         }
+
+
+def page(facts: Facts) -> None:
+    """Serve the bedside page, kill it, and ask it."""
+    name = "seizure-detector-page.service"
+    facts["page_enabled"] = install("enable-page").facts()
+
+    def ask(path: str) -> Facts:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", 8765, timeout=5)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return {"code": answer.status, "text": answer.read().decode()}
+
+    def states() -> dict[str, str]:
+        return {bed["bed"]: bed["state"] for bed in json.loads(ask("/api/ward")["text"])["beds"]}
+
+    until(lambda: len(states()) >= 2 and "connecting" not in states().values(), 30, "it sees both beds")
+    before = int(machine.shown(name, "MainPID"))
+    os.kill(before, signal.SIGSTOP)
+    until(lambda: int(machine.shown(name, "MainPID")) not in (0, before), 60, "the watchdog has it begun again")
+    until(lambda: machine.shown(name, "ActiveState") == "active", 30, "it is ready")
+    until(lambda: len(states()) >= 2, 30, "it sees both beds again")
+    found = Path("/var/lib/private/seizure-detector-page/page.sqlite")
+    facts["page"] = {
+        "states": states(),
+        "livez": ask("/livez")["code"],
+        "security": must("systemd-analyze", "security", "--no-pager", name).splitlines()[-1],
+        "file_mode": oct(found.stat().st_mode & 0o777),
+        "stop_s": machine.run("systemctl", "stop", name).took_s,
+        "result": machine.shown(name, "Result"),
+    }
+    facts["page_disabled"] = install("disable-page").facts()
 
 
 def crash(facts: Facts, listener: Listener) -> None:
@@ -245,6 +278,7 @@ def main() -> None:
         ("set up", lambda: set_up(facts, wheel)),
         ("open network", lambda: open_network(facts, processes)),
         ("look closely", lambda: look_closely(facts)),
+        ("page", lambda: page(facts)),
         ("crash", lambda: crash(facts, two)),
         ("reload", lambda: reload(facts, two)),
         ("detect", lambda: detect(facts, one)),

@@ -146,6 +146,21 @@ def test_each_bed_is_a_user_of_its_own_that_may_nothing_and_sees_its_own_state_o
     assert re.search(r"Max core file size +0 +0", found["limits"]), "a core would hold the patient's EEG"
 
 
+def test_the_page_sees_both_beds_is_locked_in_and_comes_back_when_it_freezes(facts: dict[str, Any]) -> None:
+    assert facts["page_enabled"]["code"] == 0, facts["page_enabled"]["out"]
+    page = facts["page"]
+    assert set(page["states"]) == {"bed1", "bed2"}
+    assert set(page["states"].values()) <= {"non-seizure", "seizure", "not-monitoring", "connecting"}
+    assert page["livez"] == 200
+    assert page["file_mode"] == "0o600"
+    exposure = re.search(r"(\d+\.\d+)", page["security"])
+    assert exposure is not None
+    assert float(exposure[1]) <= 1.5
+    assert page["stop_s"] < 3
+    assert page["result"] == "success"
+    assert facts["page_disabled"]["code"] == 0
+
+
 def test_a_bed_is_not_disturbed_when_the_one_beside_it_is_killed_and_freezes(facts: dict[str, Any]) -> None:
     times_s = [record["at_s"] for record in facts["heard"] if record["kind"] == "status"]
     assert len(times_s) > 20

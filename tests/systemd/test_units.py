@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 FOLDER = ROOT / "systemd"
 SERVICE, TIMER = FOLDER / "seizure-detector@.service", FOLDER / "seizure-detector@.timer"
+PAGE = FOLDER / "seizure-detector-page.service"
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 MUST = """
@@ -46,8 +47,22 @@ def test_the_service_has_what_keeps_it_alive_and_locked_in(line: str) -> None:
     assert line in _lines(SERVICE)
 
 
+def test_the_page_is_locked_in_as_a_bed_is() -> None:
+    own = {"Description", "Wants", "ExecStart", "TimeoutStartSec", "Environment", "User", "StateDirectory"}
+    own |= {"ConfigurationDirectory", "MemoryMax", "NoExecPaths"}
+    not_there = {"ExecReload", "RestartPreventExitStatus"}  # it has nothing to reload, and is always tried again
+
+    def others(path: Path, names: set[str]) -> list[str]:
+        return [line for line in _lines(path) if line.partition("=")[0] not in names]
+
+    assert others(PAGE, own) == others(SERVICE, own | not_there)
+    assert {line.partition("=")[0] for line in _lines(PAGE)} == {
+        line.partition("=")[0] for line in _lines(SERVICE)
+    } - not_there
+
+
 def test_every_directive_has_its_reason_in_the_readme_and_no_reason_is_left_over() -> None:
-    used = {line.partition("=")[0] for path in (SERVICE, TIMER) for line in _lines(path)}
+    used = {line.partition("=")[0] for path in (SERVICE, TIMER, PAGE) for line in _lines(path)}
     explained = re.findall(r"^\| `(\w+)=` \| \S", README, re.MULTILINE)
     assert sorted(explained) == sorted(set(explained)), "once each"
     assert set(explained) == used
