@@ -172,7 +172,9 @@ class BedBook:
             return ""
         said = self.view.said
         return (
-            meaning(said) if said.startswith(State.NOT_MONITORING.label) else "not monitoring (the cause was not heard)"
+            meaning(said)
+            if said.startswith(State.NOT_MONITORING.label)
+            else "not monitored (why was said before this page listened)"
         )
 
 

@@ -55,7 +55,7 @@ def test_nothing_is_believed_before_the_contract_is_known_or_of_another_one() ->
 
 def test_why_it_is_not_monitored_is_said_where_it_was_heard() -> None:
     bed = book(BLIND)
-    assert "the cause was not heard" in bed.facts(10.0)["words"]
+    assert "why was said before" in bed.facts(10.0)["words"]
     bed.take(Marker(1.0, "not-monitoring/lost"), 1000.0, 10.0, None)
     assert bed.facts(10.0)["words"] == "the EEG stream is lost"
 
