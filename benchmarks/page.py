@@ -147,9 +147,8 @@ def measure(folder: Path, n_beds: int, n_screens: int, seconds: float) -> None:
         print(f"{n_beds} beds, {n_screens} screens and the EEG of one bed, for {seconds:.0f} s")
         print(f"  all beds shown after     {found_s:.1f} s")
         print(f"  processor                {(after[0] - before[0]) / seconds:.1%} of a core")
-        print(
-            f"  memory                   {after[1]:.0f} MB ({after[1] - before[1]:+.1f} MB meanwhile), {after[2]} threads"
-        )
+        grown_mb = after[1] - before[1]
+        print(f"  memory                   {after[1]:.0f} MB ({grown_mb:+.1f} MB meanwhile), {after[2]} threads")
         print(f"  told to each screen      {min(told):.2f} to {max(told):.2f} times a second; EEG blocks {eeg.n}")
         print(
             f"  heartbeat as shown       at most {max(ages):.1f} s old, in the middle {statistics.median(ages):.1f} s"
