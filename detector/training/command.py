@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from detector.errors import UsageError
 from detector.training import options
 from detector.training.methods import NAMES
 
@@ -42,7 +43,8 @@ from detector.training.methods import NAMES
     help="Of the training persons, held out to stop early by their events; 0 trains on all of them.",
 )
 @click.option("--patience", type=click.IntRange(1), default=3, show_default=True, help="Passes without a better one.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Trainings at a time.")
+@click.option("--jobs", type=click.IntRange(1), default=None, help="Trainings at a time; by default 1.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster that cross-validates, e.g. tcp://host:8786.")
 @click.option(
     "--run-folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -74,7 +76,8 @@ def train(
     epochs: int,
     validate_share: float,
     patience: int,
-    jobs: int,
+    jobs: int | None,
+    scheduler: str | None,
     run_folder: Path | None,
     resume: bool,
     changes: tuple[str, ...],
@@ -91,6 +94,8 @@ def train(
     from detector.training.recipe import Recipe, changed
     from detector.training.ship import Order, ship, work_of
 
+    if jobs is not None and scheduler is not None:
+        raise UsageError("--jobs is for processes of this machine, --scheduler for a cluster; give one of them")
     order = Order(
         data=data or default_folder(),
         output=output,
@@ -103,7 +108,8 @@ def train(
         method=method,
         validate_share=validate_share,
         patience=patience,
-        jobs=jobs,
+        jobs=jobs or 1,
+        scheduler=scheduler,
         run_folder=run_folder or Path("runs") / bundle_id,
         resume=resume,
         layout=layout,

@@ -38,8 +38,8 @@ class Order:
         Of the cross-validation; ``epochs`` also of the training on everybody.
     method, validate_share, patience
         See `detector.training.fitting.Plan`.
-    jobs
-        Trainings at a time; changes the speed only.
+    jobs, scheduler
+        Trainings at a time, or a Dask cluster for those of the cross-validation; they change the speed only.
     run_folder, resume
         Where what is done is kept (``None`` keeps nothing), and whether to go on with what is there.
     layout, split, skip_bad, terms
@@ -58,6 +58,7 @@ class Order:
     validate_share: float = 0.0
     patience: int = 3
     jobs: int = 1
+    scheduler: str | None = None
     run_folder: Path | None = None
     resume: bool = False
     layout: str | None = None
@@ -120,7 +121,9 @@ def ship(order: Order, recipe: Recipe, on_progress: OnProgress) -> Bundle:
     folds = list(material.folds or data.folds(order.folds))
     if run:
         run.begin({"data": data.digest(), "folds": folds})
-    runs = cross_validate(data, plan, folds, range(order.seeds), on_progress, jobs=order.jobs, folder=run)
+    runs = cross_validate(
+        data, plan, folds, range(order.seeds), on_progress, jobs=order.jobs, scheduler=order.scheduler, folder=run
+    )
     decision = best(merged(runs))
     passes = 0
 

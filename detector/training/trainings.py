@@ -1,4 +1,4 @@
-"""The trainings of a cross-validation, one after the other or in processes side by side; each is kept when it is done.
+"""The trainings of a cross-validation, one by one, in processes side by side or on a cluster; each is kept when done.
 
 Every training has a seed of its own and shares nothing with the others, so their number at a time changes no answer.
 """
@@ -6,12 +6,13 @@ Every training has a seed of its own and shares nothing with the others, so thei
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,13 @@ import numpy as np
 
 from detector.errors import BadDataError, DetectorError
 from detector.messages import FloatArray
-from detector.spreading import end_with_parent
+from detector.scoring import write_whole
+from detector.spreading import end_with_parent, spread
+from detector.training.apart import Given, Task, train_apart
+from detector.training.checkpoint import FILE
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
+from detector.training.keras_backend import keras
 from detector.training.methods import method_named
 from detector.training.sequences import read_sequences, write_sequences
 
@@ -51,19 +56,27 @@ class Fold:
     folder: Path | None = None
 
 
-def answers_of(folds: list[Fold], data: Data, plan: Plan, jobs: int, on_progress: OnProgress) -> list[list[FloatArray]]:
+def answers_of(
+    folds: list[Fold], data: Data, plan: Plan, jobs: int, on_progress: OnProgress, *, scheduler: str | None = None
+) -> list[list[FloatArray]]:
     """Return for each fold the (n_steps, members) logits of its persons' plain sequences, in the data's order.
 
     Parameters
     ----------
     jobs
         Trainings at a time, each in a process of its own if there are several.
+    scheduler
+        Address of a Dask cluster that does it instead; there a worker's thread is a training, told of when it is done.
 
     Raises
     ------
+    UsageError, NoStreamError
+        When a cluster is asked for that cannot be used, see `detector.spreading.spread`.
     DetectorError
         When a training fails, or its process ends before it; what the others have done is kept.
     """
+    if scheduler is not None:
+        return _on_cluster(folds, data, plan, scheduler, on_progress)
     if jobs == 1:
         return [_answers(fold, data, plan, on_progress) for fold in folds]
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
@@ -94,6 +107,43 @@ def _watch(futures: list[Future[list[FloatArray]]], told: Any, on_progress: OnPr
             on_progress(*told.get())
         for future in done:
             future.result()
+
+
+def _on_cluster(
+    folds: list[Fold], data: Data, plan: Plan, scheduler: str, on_progress: OnProgress
+) -> list[list[FloatArray]]:
+    with tempfile.TemporaryDirectory(prefix="seizure-detector-") as name:
+        kept = [fold if fold.folder else replace(fold, folder=Path(name, str(i))) for i, fold in enumerate(folds)]
+        answers = {
+            i: _answers(fold, data, plan, on_progress) for i, fold in enumerate(kept) if _path(fold, ANSWERS).exists()
+        }
+        left = [i for i in range(len(kept)) if i not in answers]
+        tasks = [Task(kept[i].persons, kept[i].seed, _read(_path(kept[i], FILE))) for i in left]
+        given = Given(pickle.dumps((data, plan)), keras.backend.backend())
+        failed: list[DetectorError] = []
+        for number, made in spread(train_apart, given, tasks, scheduler=scheduler):
+            i = left[number]
+            if isinstance(made, Exception):
+                failed.append(made if isinstance(made, DetectorError) else DetectorError(f"{kept[i].name}: {made!r}"))
+                continue
+            # The answers last: where they are, the training is done.
+            for place in sorted(made, key=lambda place: place == ANSWERS):
+                path = _path(kept[i], place)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, made[place])
+            answers[i] = _answers(kept[i], data, plan, on_progress)
+    if failed:
+        raise failed[0]
+    return [answers[i] for i in range(len(folds))]
+
+
+def _path(fold: Fold, place: str) -> Path:
+    assert fold.folder is not None
+    return fold.folder / place
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 class _Worker:

@@ -50,6 +50,7 @@ def cross_validate(
     on_progress: OnProgress,
     *,
     jobs: int = 1,
+    scheduler: str | None = None,
     folder: RunFolder | None = None,
 ) -> list[Run]:
     """Train for each seed once without each fold's persons and return what is said about them.
@@ -58,8 +59,8 @@ def cross_validate(
     ----------
     persons
         Of each fold.
-    jobs
-        Trainings at a time; changes the speed only.
+    jobs, scheduler
+        See `detector.training.trainings.answers_of`; they change the speed only.
     folder
         Keeps what is done; a cross-validation that was killed goes on from there.
     """
@@ -69,7 +70,7 @@ def cross_validate(
         for seed in seeds
         for k, fold in enumerate(persons)
     ]
-    answers = answers_of(folds, data, plan, jobs, on_progress)
+    answers = answers_of(folds, data, plan, jobs, on_progress, scheduler=scheduler)
     by_seed = [answers[i : i + n_folds] for i in range(0, len(answers), n_folds)]
     return [_run(data, plan, persons, seed, found) for seed, found in zip(seeds, by_seed, strict=True)]
 

@@ -20,8 +20,8 @@ def test_help_names_every_option_and_loads_no_tensorflow() -> None:
         "finally: print('loaded', [m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    options = "--method --data --output --id --folds --seeds --epochs --validate-share --jobs --run-folder --resume"
-    for option in options.split():
+    options = "--method --data --output --id --folds --seeds --epochs --validate-share --run-folder --resume"
+    for option in (*options.split(), "--jobs", "--scheduler"):
         assert option in done.stdout
     for method in NAMES:
         assert method in done.stdout
@@ -34,3 +34,11 @@ def test_a_folder_without_the_data_is_named(tmp_path: Path) -> None:
     assert isinstance(result.exception, UsageError)
     assert "clips.csv" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_of_this_machine_and_a_cluster_are_not_asked_for_at_once(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        train, ["--id", "x", "--data", str(tmp_path), "--jobs", "2", "--scheduler", "tcp://x:1"]
+    )
+    assert isinstance(result.exception, UsageError)
+    assert "--jobs is for processes of this machine" in str(result.exception)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from detector.errors import BadDataError
@@ -15,6 +17,8 @@ from detector.training import trainings
 from detector.training.data import Data
 from detector.training.fitting import Plan, Trained, train
 from detector.training.trainings import Fold, answers_of
+from tests.clusters import cluster
+from tests.live import until
 from tests.training.made_up import CARD, RECIPE
 from tests.training.training import SEQUENCES
 
@@ -43,6 +47,35 @@ def test_two_processes_give_the_answers_of_one_and_all_passes_are_told(tmp_path:
     _assert_same(one, two)
     for fold, answers in zip(_folds(), one, strict=True):
         assert [len(found) for found in answers] == [len(s) for s in DATA.of(fold.persons)]
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_answers_and_files_of_one_process_byte_for_byte(tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    with cluster(tmp_path) as (address, kill_one), ThreadPoolExecutor(1) as thread:
+        arguments = (_folds(tmp_path / "cluster"), DATA, PLAN, 1, lambda what, passes: told.append((what, passes)))
+        answers = thread.submit(answers_of, *arguments, scheduler=address)
+        until(lambda: len(_apart()) == 2 or answers.done(), 60, "both workers train")
+        before = _apart()
+        kill_one()
+        until(lambda: not before <= _apart(), 30, "the training of the worker that was killed ends with it")
+        clustered = answers.result(120)
+    assert not _apart()
+    assert sorted(told) == [(fold.name, 2.0) for fold in _folds()]
+    _assert_same(clustered, answers_of(_folds(tmp_path / "one"), DATA, PLAN, 1, lambda _what, _passes: None))
+    for k in range(3):
+        names = {path.name for path in (tmp_path / "one" / str(k)).iterdir()}
+        assert {"answers.npz", "checkpoint.npz", "history.csv"} <= names
+        assert names == {path.name for path in (tmp_path / "cluster" / str(k)).iterdir()}
+        for name in ("answers.npz", "checkpoint.npz", "history.csv"):
+            assert (tmp_path / "one" / str(k) / name).read_bytes() == (
+                tmp_path / "cluster" / str(k) / name
+            ).read_bytes(), name
+
+
+def _apart() -> set[int]:
+    """Return the processes that train for a worker of a cluster."""
+    command = "detector.training.apart"
+    return {one.pid for one in psutil.process_iter(["cmdline"]) if command in (one.info["cmdline"] or ())}
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
