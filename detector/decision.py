@@ -10,6 +10,8 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from detector.errors import ConfigError, StateError
 from detector.messages import (
     Cause,
@@ -211,7 +213,7 @@ class Decision:
             state.first_s = now - state.watched_s
         self.record.newest_s = now
         self.record.missing += p.missing
-        good = int(p.good.sum())
+        good = int(np.count_nonzero(p.good))
         poor = good < c.min_good
         warming = not self._reached(now - state.first_s, c.warm_up_s)
         if poor:

@@ -27,10 +27,9 @@ class FrozenCheck:
             an alarm by itself, and no check of ours may end a seizure.
         """
         for step, probability in zip(features, probabilities, strict=True):
-            moved = self._input is None or bool((step.values != self._input).any())
             if probability.value != self._output or probability.value == 1.0:
                 self._same = 0
-            elif moved:
+            elif self._input is None or (step.values != self._input).any():
                 self._same += 1
             self._input, self._output = step.values, probability.value
             if self._same >= _MOST_SAME:

@@ -110,8 +110,9 @@ class _Reader:
             digital = signal.get_digital_slice(first / self.rate_hz, stop / self.rate_hz)
             gain = (signal.physical_max - signal.physical_min) / (signal.digital_max - signal.digital_min)
             # In float64 up to here: a gain rounded to float32 would be off by 6e-8 of the full range.
-            physical = (digital.astype(np.float64) - signal.digital_min) * gain + signal.physical_min
-            samples[:, i] = physical * scale
+            microvolts: TimeArray = np.multiply(digital, gain * scale, dtype=np.float64)
+            microvolts += (signal.physical_min - signal.digital_min * gain) * scale
+            samples[:, i] = microvolts
         return samples
 
 
