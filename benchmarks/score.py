@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from edfio import Edf, EdfSignal
+from figures import figure
 from rich.console import Console
 from rich.table import Table
 
@@ -52,14 +53,21 @@ def main() -> None:
             key=lambda timed: timed["all"],
         )
     show(arguments.hours, min(whole_s), min(start_s), seconds)
+    recorded_s = arguments.hours * 3600
+    figure(
+        "EDF to TSV and CSV in a running process, times real time per core", recorded_s / seconds["all"], at_least=3000
+    )
+    figure("the same, processor time of an hour", seconds["all"] / arguments.hours, "s")
+    figure("the whole command, its start included, times real time per core", recorded_s / min(whole_s)[0])
+    figure("the command's start, processor time", min(start_s)[0], "s")
 
 
-def write_long(path: Path, duration_s: float) -> None:
-    """Write 22 channels at 256 Hz: a minute of synthetic EEG with a seizure, again and again."""
+def write_long(path: Path, duration_s: float, seed: int = 0) -> None:
+    """Write 22 channels at 256 Hz: ten minutes of synthetic EEG with a seizure, again and again."""
     from detector.messages import Chunk
     from detector.source.synthetic import CHB_MIT_22, SyntheticConfig, SyntheticEeg
 
-    eeg = SyntheticEeg(SyntheticConfig(10.0 * _MINUTE_S, float(RATE_HZ), ((300.0, 330.0),)))
+    eeg = SyntheticEeg(SyntheticConfig(10.0 * _MINUTE_S, float(RATE_HZ), ((300.0, 330.0),), seed=seed))
     piece = np.concatenate([m.samples for m in eeg.messages() if isinstance(m, Chunk)]).astype(np.float64)
     n = round(duration_s * RATE_HZ)
     samples = np.resize(np.clip(piece, -3200, 3200), (n, len(CHB_MIT_22)))
@@ -74,12 +82,13 @@ def run_program(path: Path, bundle: str, engine: str) -> tuple[float, float]:
     """Return the processor's seconds of the whole command, and those that a user waits for."""
     target = path.with_suffix(".tsv")
     command = [sys.executable, "-m", "detector", "score", str(path), "--bundle", bundle, "--engine", engine]
-    began, used = time.perf_counter(), _children_s()
+    began, used = time.perf_counter(), children_s()
     subprocess.run([*command, "--output", str(target)], check=True, capture_output=True)
-    return _children_s() - used, time.perf_counter() - began
+    return children_s() - used, time.perf_counter() - began
 
 
-def _children_s() -> float:
+def children_s() -> float:
+    """Return the processor's seconds of all processes that this one has begun, and that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
