@@ -19,6 +19,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np  # noqa: E402
+from figures import figure  # noqa: E402
 from scipy.signal import lfilter  # noqa: E402
 
 from detector.decision import Decision  # noqa: E402
@@ -44,6 +45,7 @@ def main() -> None:
     for stage, spent in seconds.items():
         print(f"{stage:<14}{spent:>10.3f}{spent / total:>8.0%}")
     print(f"{'all':<14}{total:>10.3f}\n")
+    figure("the pipeline's stages without a file, an hour of EEG", total, "s")
     print(f"{'live chunk':<14}{'chunks/s':>10}{'µs mean':>10}{'median':>8}{'longest':>9}{'one core':>10}")
     for size in LIVE_CHUNKS:
         live = _live(bundle, network, samples[: int(LIVE_S * RATE_HZ)], size)

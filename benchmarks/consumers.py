@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import psutil
 import pylsl
+from figures import figure
 
 from detector.client.lsl import BedClient, StatusSample
 from detector.lsl_setup import quiet
@@ -145,6 +146,10 @@ def main() -> None:
     }
     for what, told in rows.items():
         print(f"| {what} | {' | '.join(told(s) for s in stretches.values())} |")
+    for of, stretch in stretches.items():
+        what = f"{given.consumers} consumers, {of}: status after the last sample, 99th centile"
+        figure(what, float(np.percentile(stretch.late_ms, 99)), "ms")
+    figure(f"{given.consumers} consumers: stopped after SIGTERM", stopped_s, "s")
     print(f"\nStopped {stopped_s:.1f} s after SIGTERM, with all of them connected.")
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from figures import figure
 
 from detector.config import Engine
 from detector.decision import Decision
@@ -38,6 +39,8 @@ from detector.pipeline import Conditioning, Pipeline, decision_config
 from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 
 ENGINES: tuple[Engine, ...] = ("tensorflow", "litert")
+READY, MEMORY = "start of a bed to READY, s", "memory of the bed when ready (resident), MB"
+GOALS = {(READY, "litert"): 2.0, (READY, "tensorflow"): 8.0, (MEMORY, "litert"): 100.0, (MEMORY, "tensorflow"): 700.0}
 
 
 def side_by_side(rounds: int) -> None:
@@ -54,6 +57,9 @@ def side_by_side(rounds: int) -> None:
     for what in found["litert"][0]:
         full, light = (statistics.median(one[what] for one in found[engine]) for engine in ENGINES)
         print(f"| {what} | {full:.4g} | {light:.4g} | {full / light:.1f} |")
+        name, _, unit = what.rpartition(", ")
+        for engine, value in zip(ENGINES, (full, light), strict=True):
+            figure(f"{engine}: {name}", value, unit, at_most=GOALS.get((what, engine)))
 
 
 def machine() -> str:
@@ -90,9 +96,9 @@ def daemon(engine: Engine) -> dict[str, float]:
             bed.terminate()
             bed.wait()
     return {
-        "start of a bed to READY, s": ready_s,
+        READY: ready_s,
         "of that, processor time, s": work_s,
-        "memory of the bed when ready (resident), MB": memory.rss / 1e6,
+        MEMORY: memory.rss / 1e6,
         "of that, its own (unique), MB": memory.uss / 1e6,
     }
 

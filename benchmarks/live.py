@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pylsl
+from figures import figure
 
 from detector.client.lsl import BedClient, Marker, StatusSample
 from detector.config import make_config
@@ -96,6 +97,10 @@ def delay(seconds: float, chunk: int, engine: str) -> None:
     print(f"| pushes of {chunk} samples, {len(ms)} steps | value |\n| --- | --- |")
     for label, value in (("median", np.median(ms)), ("99th centile", np.percentile(ms, 99)), ("longest", ms.max())):
         print(f"| last sample stamped to status received, {label} | {value:.1f} ms |")
+        goal = {"median": 2.0, "99th centile": 10.0}.get(label) if engine == "litert" else None
+        figure(f"{engine}: last sample stamped to status received, {label}", float(value), "ms", at_most=goal)
+    figure(f"{engine}: processor time of the daemon", 100 * cpu, "% of a core")
+    figure(f"{engine}: memory of the daemon", rss, "MB", at_most={"litert": 100, "tensorflow": 700}.get(engine))
     print(
         f"| processor time of the daemon | {cpu:.1%} of one core |\n| memory of the daemon (resident) | {rss:.0f} MB |"
     )
@@ -140,11 +145,14 @@ def memory(steps: int) -> None:
     ms = np.array(took) * 1e3
     print(f"| samples in hand to status pushed, last {len(ms)} steps | value |\n| --- | --- |")
     print(f"| median, 99th centile | {np.median(ms):.2f} ms, {np.percentile(ms, 99):.2f} ms |")
+    figure("samples in hand to status pushed, median", float(np.median(ms)), "ms")
+    figure("samples in hand to status pushed, 99th centile", float(np.percentile(ms, 99)), "ms")
     if len(seen) < 8:
         return  # too few to tell a slope
     half = seen[len(seen) // 4 :]  # allocators settle first
     slope = np.polyfit([s for s, _ in half], [mb for _, mb in half], 1)[0] * 10000
     print(f"| memory over {done} steps | value |\n| --- | --- |")
+    figure("growth of memory in 10,000 steps", slope, "MB")
     print(f"| resident at the end | {seen[-1][1]:.0f} MB |\n| slope | {slope:+.3f} MB per 10,000 steps |")
 
 

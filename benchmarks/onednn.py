@@ -21,6 +21,7 @@ import sys
 import time
 
 import numpy as np
+from figures import figure
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 BATCHES, STEPS = 10, 200
@@ -46,6 +47,7 @@ def main() -> None:
     for switch, (processor_ms, elapsed_ms) in medians.items():
         print(f"{SWITCH}={switch}: {processor_ms:.3f} ms of processor, {elapsed_ms:.3f} ms elapsed a step")
     ratios = [off / on for off, on in zip(medians["0"], medians["1"], strict=True)]
+    figure("without oneDNN, times the processor time", float(ratios[0]))
     print(f"without oneDNN {ratios[0]:.2f} times the processor time, {ratios[1]:.2f} times the elapsed time")
 
 
