@@ -90,7 +90,7 @@ def score(
     chunk_samples
         How much is read at once; changes the speed only.
     on_progress
-        Called once a step with the seconds of the recording that are done.
+        Called once for each chunk that completes steps, with the seconds of the recording that are done.
 
     Raises
     ------
@@ -113,12 +113,11 @@ def score(
             last_s = float(message.timestamps[-1])
         elif message is not None:
             resets += 1
-        message = message or Gap(last_s, math.nan, Reset.END)
+        message, n_before = message or Gap(last_s, math.nan, Reset.END), len(steps)
         for said in pipeline.process(message):
             if isinstance(said, Status):
                 steps.append(said)
                 watched_s = said.time_s if _is_watched(said) else watched_s
-                on_progress(said.time_s)
             elif isinstance(said, Event) and said.outcome is not Outcome.ONGOING:
                 # Where its end was not seen, it lasts as long as it could be watched.
                 lost_s = message.start_s if isinstance(message, Gap) and _is_watched(steps[-1]) else watched_s
@@ -131,6 +130,8 @@ def score(
                         outcome=said.outcome,
                     )
                 )
+        if len(steps) > n_before:
+            on_progress(steps[-1].time_s)
     watched = [step for step in steps if _is_watched(step)]
     if not watched:
         frame_s = bundle.card.frame_samples / bundle.card.rate_hz

@@ -170,11 +170,20 @@ def test_a_hole_resets_and_ends_a_seizure(tmp_path: Path, bundle: Bundle) -> Non
     assert result.monitored_s == sum(step.state is not State.NOT_MONITORING for step in result.steps) * STEP_S
 
 
-def test_progress_is_told_once_a_step(folder: Path, bundle: Bundle) -> None:
-    told: list[float] = []
-    network = _Fixed([0.0])
-    result = score(open_recording(folder / "quiet.edf"), bundle, network, chunk_samples=7, on_progress=told.append)
-    assert told == [step.time_s for step in result.steps]
+def test_progress_is_told_once_for_each_chunk_that_completes_steps(folder: Path, bundle: Bundle) -> None:
+    told: dict[int, list[float]] = {7: [], 2048: []}
+    for n, told_of in told.items():
+        recording = open_recording(folder / "quiet.edf")
+        result = score(recording, bundle, _Fixed([0.0]), chunk_samples=n, on_progress=told_of.append)
+        times = [step.time_s for step in result.steps]
+        # In small chunks each step is one; of the last chunk not all samples make a step.
+        assert told_of == (
+            times if n == 7 else [max(t for t in times if t * RATE_HZ < stop) for stop in _ends(n, times)]
+        )
+
+
+def _ends(n: int, times: list[float]) -> range:
+    return range(n, round(times[-1] * RATE_HZ) + n, n)
 
 
 def test_a_seizure_at_the_first_step_needs_no_step_before_it(bundle: Bundle) -> None:
