@@ -2,7 +2,8 @@
 
 Keras draws the seeds of what is random (first weights, dropout) from Python's `random`, of which a process has one. A
 Dask worker's own threads draw from it, too, and so does every other training beside: of 24 trainings in a worker with
-one thread two had other weights than in a process that does nothing else, in one with three threads all had.
+one thread two had other weights than in a process that does nothing else, in one with three threads all had. TensorFlow
+takes as many threads as there are cores, and their number decides in which order it adds up: it is told to a worker.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from detector.errors import DetectorError
+from detector.spreading import cores
 from detector.training.checkpoint import FILE
 
+_THREADS = "TF_NUM_INTRAOP_THREADS"
 Files = dict[str, bytes]  # by their path below the training's folder
 
 
@@ -33,12 +36,12 @@ class Given:
     ----------
     data_and_plan
         Pickled, so that no worker has to load what they are made of, TensorFlow among it.
-    backend
-        Of Keras.
+    environment
+        Variables by which the weights differ: see `environment_here`.
     """
 
     data_and_plan: bytes
-    backend: str
+    environment: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class Task:
     persons: tuple[str, ...]
     seed: int
     checkpoint: bytes | None
+
+
+def environment_here() -> dict[str, str]:
+    """Return what a training in this process is made with: Keras' backend and the number of TensorFlow's threads."""
+    return {
+        "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        _THREADS: os.environ.get(_THREADS, str(cores())),
+    }
 
 
 def train_apart(given: Given, task: Task) -> Files:
@@ -63,7 +74,7 @@ def train_apart(given: Given, task: Task) -> Files:
     with (
         subprocess.Popen(  # noqa: S603 - no shell, own program
             command,
-            env={**os.environ, "KERAS_BACKEND": given.backend},
+            env={**os.environ, **given.environment},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

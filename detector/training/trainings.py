@@ -22,11 +22,10 @@ from detector.errors import BadDataError, DetectorError
 from detector.messages import FloatArray
 from detector.scoring import write_whole
 from detector.spreading import end_with_parent, spread
-from detector.training.apart import Given, Task, train_apart
+from detector.training.apart import Given, Task, environment_here, train_apart
 from detector.training.checkpoint import FILE
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
-from detector.training.keras_backend import keras
 from detector.training.methods import method_named
 from detector.training.sequences import read_sequences, write_sequences
 
@@ -119,7 +118,7 @@ def _on_cluster(
         }
         left = [i for i in range(len(kept)) if i not in answers]
         tasks = [Task(kept[i].persons, kept[i].seed, _read(_path(kept[i], FILE))) for i in left]
-        given = Given(pickle.dumps((data, plan)), keras.backend.backend())
+        given = Given(pickle.dumps((data, plan)), environment_here())
         failed: list[DetectorError] = []
         for number, made in spread(train_apart, given, tasks, scheduler=scheduler):
             i = left[number]

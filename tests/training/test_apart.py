@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from detector.errors import BadDataError, DetectorError
-from detector.training.apart import Given, Task, train_apart
+from detector.errors import BadDataError, DetectorError, EngineError
+from detector.spreading import cores
+from detector.training.apart import Given, Task, environment_here, train_apart
 from detector.training.data import Data
 from detector.training.fitting import Plan
-from detector.training.keras_backend import keras
 from detector.training.trainings import ANSWERS, Fold, answers_of
 from tests.live import until
 from tests.training.made_up import CARD, RECIPE
@@ -29,7 +29,7 @@ PERSONS = DATA.folds(3)[0]
 
 
 def given(data: Data = DATA, plan: Plan = PLAN) -> Given:
-    return Given(pickle.dumps((data, plan)), keras.backend.backend())
+    return Given(pickle.dumps((data, plan)), environment_here())
 
 
 def apart(of: int | None = None) -> list[psutil.Process]:
@@ -46,6 +46,17 @@ def test_trainings_side_by_side_leave_what_each_leaves_alone(tmp_path: Path) -> 
         assert files[ANSWERS] == (folder / ANSWERS).read_bytes()
         assert {place.partition("/")[0] for place in files} == {path.name for path in folder.iterdir()}
     assert made[0][ANSWERS] != made[1][ANSWERS]
+
+
+def test_it_is_made_with_what_the_one_who_asks_makes_it_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment_here() == {"KERAS_BACKEND": "tensorflow", "TF_NUM_INTRAOP_THREADS": str(cores())}
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    asked = environment_here()
+    assert asked == {"KERAS_BACKEND": "torch", "TF_NUM_INTRAOP_THREADS": "7"}
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    with pytest.raises(EngineError, match="KERAS_BACKEND=torch needs it"):
+        train_apart(replace(given(), environment=asked), Task(PERSONS, 0, None))
 
 
 def test_its_own_error_comes_out_as_itself() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from detector.decision import Decision
-from detector.errors import BadDataError, BundleError, UsageError
+from detector.errors import BadDataError, BundleError, NoStreamError, UsageError
 from detector.messages import Chunk, Description, Event, Probability, State, Status
 from detector.network.bundle import Bundle, load_bundle
 from detector.network.keras_lstm import KerasLstm
@@ -61,6 +61,13 @@ def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
     monkeypatch.setattr(choosing, "_SMOOTHING_S", (1.0,))
     monkeypatch.setattr(choosing, "_ONSET_HOLD_S", (2.0,))
     return Order(tmp_path, tmp_path / "models", "tiny", "2026-01-01", folds=2, seeds=1, epochs=2)
+
+
+def test_a_cluster_is_asked_where_one_is_named(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("detector.spreading._CONNECT_S", 0.5)
+    with pytest.raises(NoStreamError, match="no Dask scheduler answers there"):
+        ship(replace(order, scheduler="tcp://127.0.0.1:9"), RECIPE, lambda _what, _done: None)
 
 
 def test_a_bundle_is_made_and_can_be_loaded_and_a_second_of_its_name_is_refused(order: Order) -> None:
