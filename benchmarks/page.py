@@ -24,6 +24,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from figures import figure
+
 STATUS_S = 0.5
 
 
@@ -144,7 +146,10 @@ def measure(folder: Path, n_beds: int, n_screens: int, seconds: float) -> None:
         after = used(pid)
         told = [(screen.n - n) / seconds for screen, n in zip(screens, counts, strict=True)]
         dead = [bed["bed"] for bed in screens[0].newest["beds"] if bed["state"] == "dead"]
-        print(f"{n_beds} beds, {n_screens} screens and the EEG of one bed, for {seconds:.0f} s")
+        of_all = f"{n_beds} beds, {n_screens} screens"
+        figure(f"{of_all}: processor time of the page", 100 * (after[0] - before[0]) / seconds, "% of a core")
+        figure(f"{of_all}: memory of the page", after[1], "MB")
+        print(f"{of_all} and the EEG of one bed, for {seconds:.0f} s")
         print(f"  all beds shown after     {found_s:.1f} s")
         print(f"  processor                {(after[0] - before[0]) / seconds:.1%} of a core")
         grown_mb = after[1] - before[1]

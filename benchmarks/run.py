@@ -76,6 +76,7 @@ BENCHMARKS = (
     Benchmark("onednn.py", None, _TF),
     Benchmark("methods.py", None, _TF),
     Benchmark("consumers.py", "consumers.py --consumers 20 --seconds 5"),
+    Benchmark("page.py", "page.py --beds 5 --screens 2 --seconds 5"),
     Benchmark("resume.py", None, (), eeg=True),
     Benchmark("robustness.py", None, _TF, eeg=True),
 )
@@ -118,11 +119,10 @@ def main() -> None:
     outcomes = []
     for benchmark in wanted:
         command = (benchmark.quick if given.quick else benchmark.command) or benchmark.command
-        if benchmark.name == "alternatives" and given.mne_python:
-            command += f" --mne-python {given.mne_python}"
+        here = ["--mne-python", given.mne_python] if benchmark.name == "alternatives" and given.mne_python else []
         reason = why_not(benchmark, quick=given.quick, endurance=given.endurance or bool(given.only))
         print(f"{command}: {reason or '...'}", file=sys.stderr, flush=True)
-        outcomes.append(Outcome(command, skipped=reason) if reason else run(command))
+        outcomes.append(Outcome(command, skipped=reason) if reason else run(command, here))
         if outcomes[-1].failed:
             print(outcomes[-1].failed, file=sys.stderr)
     machine = described(began, quick=given.quick)
@@ -146,15 +146,15 @@ def why_not(benchmark: Benchmark, *, quick: bool, endurance: bool) -> str:
     return ""
 
 
-def run(command: str) -> Outcome:
-    """Run a benchmark and return what it handed over."""
+def run(command: str, here: Sequence[str] = ()) -> Outcome:
+    """Run a benchmark and return what it handed over; options of this machine alone are not told."""
     outcome = Outcome(command, load_before=psutil.getloadavg()[0])
     with tempfile.TemporaryDirectory() as name:
         handed = Path(name, "figures.jsonl")
         script, *options = command.split()
         began = time.monotonic()
         done = subprocess.run(
-            [sys.executable, str(HERE / script), *options],
+            [sys.executable, str(HERE / script), *options, *here],
             env={**os.environ, FILE: str(handed), "PYTHONPATH": str(HERE.parent), "COLUMNS": "100"},
             cwd=HERE.parent,
             capture_output=True,
