@@ -91,7 +91,7 @@ def test_it_ends_with_the_worker_that_asked_and_leaves_nothing(tmp_path: Path) -
     (tmp_path / "tmp").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "TMPDIR": str(tmp_path / "tmp")}
     with subprocess.Popen([sys.executable, str(tmp_path / "script.py")], env=environment) as worker:
-        until(lambda: [*(tmp_path / "tmp").glob("*/checkpoint.npz")], 60, "a pass is done")
+        until(lambda: [*(tmp_path / "tmp").glob("*/checkpoint.npz")], 200, "a pass is done")
         [child] = apart(worker.pid)
         worker.kill()
     until(lambda: not child.is_running(), 30, "it has ended")

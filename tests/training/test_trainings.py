@@ -54,11 +54,11 @@ def test_a_cluster_that_loses_a_worker_gives_the_answers_and_files_of_one_proces
     with cluster(tmp_path) as (address, kill_one), ThreadPoolExecutor(1) as thread:
         arguments = (_folds(tmp_path / "cluster"), DATA, PLAN, 1, lambda what, passes: told.append((what, passes)))
         answers = thread.submit(answers_of, *arguments, scheduler=address)
-        until(lambda: len(_apart()) == 2 or answers.done(), 60, "both workers train")
+        until(lambda: len(_apart()) == 2 or answers.done(), 200, "both workers train")
         before = _apart()
         kill_one()
         until(lambda: not before <= _apart(), 30, "the training of the worker that was killed ends with it")
-        clustered = answers.result(120)
+        clustered = answers.result(400)
     assert not _apart()
     assert sorted(told) == [(fold.name, 2.0) for fold in _folds()]
     _assert_same(clustered, answers_of(_folds(tmp_path / "one"), DATA, PLAN, 1, lambda _what, _passes: None))
