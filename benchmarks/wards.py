@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import re
 import resource
@@ -24,42 +23,21 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
+from wards_figures import Told, less, losses, memory, summary, use
 
 ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "systemd" / "seizure-detector@.service"
 RATE_HZ, CHUNK, LOOP_S = 256, 8, 60
 PORTS_PER_BED, FIRST_PORT = 12, 32100
 START_S, WARM_S = 240.0, 120.0  # how long the last bed may take to be ready, and to be monitoring
-MB = 1e6
 
 Processes = dict[Path, subprocess.Popen[bytes]]  # by their logs
-
-
-@dataclass
-class Use:
-    """What processes have used: seconds of processor time, bytes, and what they hold."""
-
-    cpu_s: float = 0.0
-    written: float = 0.0  # bytes that went to the disk, metadata included
-    switches: float = 0.0
-
-
-@dataclass
-class Told:
-    """What the client has heard of one bed."""
-
-    delays_s: list[float]
-    stamps_s: list[float]
-    states: list[float]
-    ages_s: list[float]
 
 
 def environment(folder: Path, bed: str, notify: Path) -> dict[str, str]:
@@ -78,9 +56,10 @@ def lsl_config(folder: Path, beds: int) -> Path:
     """Write a session of its own, with ports for every outlet and none beyond: a bed without one fails."""
     path = folder / "lsl_api.cfg"
     path.write_text(
-        f"[ports]\nBasePort = {FIRST_PORT}\nPortRange = {PORTS_PER_BED * beds}\nAllowRandomPorts = 0\nIPv6 = disable\n"
-        f"MulticastPort = {FIRST_PORT - 2}\n[multicast]\nResolveScope = machine\n[lab]\nSessionID = ward-{os.getpid()}\n"
-        "[log]\nlevel = -3\n"
+        f"[ports]\nBasePort = {FIRST_PORT}\nPortRange = {PORTS_PER_BED * beds}\n"
+        f"AllowRandomPorts = 0\nIPv6 = disable\n"
+        f"MulticastPort = {FIRST_PORT - 2}\n[multicast]\nResolveScope = machine\n"
+        f"[lab]\nSessionID = ward-{os.getpid()}\n[log]\nlevel = -3\n"
     )
     return path
 
@@ -154,9 +133,7 @@ class Client:
 
 
 @contextmanager
-def running(
-    arguments: list[str], variables: dict[str, str], log: Path, nice: int
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(arguments: list[str], variables: dict[str, str], log: Path, nice: int) -> Iterator[subprocess.Popen[bytes]]:
     command = ["nice", "-n", str(nice), sys.executable, *arguments] if nice else [sys.executable, *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=variables, cwd=ROOT)
@@ -172,32 +149,6 @@ def running(
             process.wait()
 
 
-def use(process: psutil.Process) -> Use:
-    times, io, switches = process.cpu_times(), process.io_counters(), process.num_ctx_switches()
-    return Use(times.user + times.system, float(io.write_bytes), float(switches.voluntary + switches.involuntary))
-
-
-def less(after: Use, before: Use) -> Use:
-    return Use(after.cpu_s - before.cpu_s, after.written - before.written, after.switches - before.switches)
-
-
-def memory(process: psutil.Process) -> tuple[float, float, float]:
-    """Return resident, proportional and private memory, bytes (man 5 proc, smaps_rollup)."""
-    text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
-    kb = {key: int(value) for key, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
-    return kb["Rss"] * 1024, kb["Pss"] * 1024, (kb["Private_Clean"] + kb["Private_Dirty"]) * 1024
-
-
-def losses(port: int) -> tuple[float, float]:
-    """Return missing samples and ended sessions since the start, as a bed counts them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    missing = re.search(r"^seizure_detector_missing_samples_total (\S+)$", text, re.MULTILINE)
-    resets = re.findall(r"^seizure_detector_session_resets_total\{\S+\} (\S+)$", text, re.MULTILINE)
-    assert missing is not None
-    return float(missing[1]), sum(map(float, resets))
-
-
 def ports_taken(beds: int) -> dict[str, int]:
     """Return how many of the session's ports are taken, by protocol (man 5 proc, net/tcp; 0A is listening)."""
     taken: dict[str, int] = {}
@@ -206,10 +157,6 @@ def ports_taken(beds: int) -> dict[str, int]:
         ports = {int(line[1].split(":")[1], 16) for line in lines if protocol == "udp" or line[3] == "0A"}
         taken[protocol] = len(ports & set(range(FIRST_PORT, FIRST_PORT + PORTS_PER_BED * beds)))
     return taken
-
-
-def state_size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def wait_for(told: str, within_s: float, condition: Callable[[], bool], processes: Processes) -> float:
@@ -255,14 +202,13 @@ def measure(beds: int, minutes: float, nice: int, first_port: int) -> dict[str, 
         watched = [psutil.Process(process.pid) for process in processes.values()]
         amplifier, me = psutil.Process(amplifiers.pid), psutil.Process()
         lost_before = [losses(first_port + i) for i in range(beds)]
-        before, size = [use(one) for one in [*watched, amplifier, me]], state_size(folder)
+        before = [use(one) for one in [*watched, amplifier, me]]
         began = time.monotonic()
         client.recording = True
         time.sleep(minutes * 60)
         client.recording = False
         took_s = time.monotonic() - began
         spent = [less(use(one), b) for one, b in zip([*watched, amplifier, me], before, strict=True)]
-        grown = state_size(folder) - size
         lost = [losses(first_port + i) for i in range(beds)]
         held = np.array([memory(one) for one in watched])
         threads = np.array([one.num_threads() for one in watched])
@@ -270,60 +216,7 @@ def measure(beds: int, minutes: float, nice: int, first_port: int) -> dict[str, 
         ports = ports_taken(beds)
         client.ended = True
         told = list(client.told.values())
-    return summary(beds, took_s, ready_s, warm_s, told, spent, grown, held, threads, descriptors, lost_before, lost, ports)
-
-
-def summary(
-    beds: int,
-    took_s: float,
-    ready_s: float,
-    warm_s: float,
-    told: list[Told],
-    spent: list[Use],
-    grown: int,
-    held: np.ndarray,
-    threads: np.ndarray,
-    descriptors: np.ndarray,
-    lost_before: list[tuple[float, float]],
-    lost: list[tuple[float, float]],
-    ports: dict[str, int],
-) -> dict[str, float]:
-    delays_ms = np.concatenate([bed.delays_s for bed in told]) * 1e3
-    steps = [np.diff(bed.stamps_s) for bed in told]
-    step_s = float(np.median(np.concatenate(steps)))
-    of_beds = spent[:beds]
-    cpu = np.array([one.cpu_s for one in of_beds]) / took_s
-    a_day = 86400 / took_s / beds
-    return {
-        "beds": beds,
-        "seconds measured": took_s,
-        "all ready after the start, s": ready_s,
-        "all monitoring after that, s": warm_s,
-        "steps heard": len(delays_ms),
-        "steps that did not come": sum(round(float(np.sum(d)) / step_s) - len(d) for d in steps),
-        "steps not monitoring": sum(state == 0 for bed in told for state in bed.states),
-        "samples missing": sum(b[0] - a[0] for a, b in zip(lost_before, lost, strict=True)),
-        "sessions ended": sum(b[1] - a[1] for a, b in zip(lost_before, lost, strict=True)),
-        "oldest input, s": max(age for bed in told for age in bed.ages_s if not math.isnan(age)),
-        "delay, median, ms": float(np.median(delays_ms)),
-        "delay, 99th centile, ms": float(np.percentile(delays_ms, 99)),
-        "delay, longest, ms": float(delays_ms.max()),
-        "processor per bed, % of a core": float(cpu.mean() * 100),
-        "processor of the dearest bed, % of a core": float(cpu.max() * 100),
-        "processor of all beds, % of two cores": float(cpu.sum() * 50),
-        "processor of the amplifiers, % of two cores": spent[beds].cpu_s / took_s * 50,
-        "processor of the client, % of two cores": spent[beds + 1].cpu_s / took_s * 50,
-        "context switches per bed and second": sum(one.switches for one in of_beds) / took_s / beds,
-        "resident per bed, MB": float(held[:, 0].mean() / MB),
-        "proportional (PSS) per bed, MB": float(held[:, 1].mean() / MB),
-        "private per bed, MB": float(held[:, 2].mean() / MB),
-        "threads per bed, most": int(threads.max()),
-        "open files per bed, most": int(descriptors.max()),
-        "LSL ports taken per bed, TCP": ports["tcp"] / beds,
-        "LSL ports taken per bed, UDP": ports["udp"] / beds,
-        "state folder's growth per bed and day, MB": grown * a_day / MB,
-        "written to disk per bed and day, MB": sum(one.written for one in of_beds) * a_day / MB,
-    }
+    return summary(beds, took_s, ready_s, warm_s, told, spent, held, threads, descriptors, lost_before, lost, ports)
 
 
 def _count_ready(notify: socket.socket, ready: list[int]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import closing
 
 import pylsl
 
@@ -24,3 +26,30 @@ def stream_ports() -> range:
     except ConfigError:  # which the doctor tells; liblsl reads of it what it can
         return range(1, 65536)
     return range(settings.base_port, settings.base_port + settings.port_range)
+
+
+def search_ports_used_up() -> str:
+    """Return why answers to a search may not be heard; empty where there is a port for them.
+
+    liblsl hears them at a UDP port of the range, too, and where it may take no other it finds nothing and says nothing.
+    """
+    try:
+        settings = read_settings()
+    except ConfigError:  # which the doctor tells
+        return ""
+    ports = range(settings.base_port, min(settings.base_port + settings.port_range, 65536))
+    if settings.random_ports or any(_is_free(port) for port in ports):
+        return ""
+    return (
+        f"no UDP port of {ports[0]} to {ports[-1]} is free to hear the answers of streams at; raise PortRange in the "
+        "LSL configuration, or set AllowRandomPorts = true"
+    )
+
+
+def _is_free(port: int) -> bool:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as one:
+        try:
+            one.bind(("", port))
+        except OSError:
+            return False
+    return True

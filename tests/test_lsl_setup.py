@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from detector.lsl_setup import quiet, stream_ports
+from detector.lsl_setup import quiet, search_ports_used_up, stream_ports
 
 
 @pytest.fixture
@@ -84,6 +86,24 @@ def test_the_ports_are_those_of_the_file_that_the_variable_names(
     Path("mine.cfg").write_text("[ports]\nBasePort = 3000\n")
     monkeypatch.setenv("LSLAPICFG", "mine.cfg")
     assert stream_ports() == range(3000, 3032)
+
+
+@pytest.mark.parametrize(("others", "is_told"), [("", False), ("AllowRandomPorts = 0\n", True)])
+def test_a_search_that_has_no_port_to_hear_at_is_told_where_it_may_take_no_other(
+    given: list[str], others: str, is_told: bool
+) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
+        taken.bind(("", 0))
+        port = taken.getsockname()[1]
+        Path("lsl_api.cfg").write_text(f"[ports]\nBasePort = {port}\nPortRange = 1\n{others}")
+        assert bool(why := search_ports_used_up()) is is_told
+        assert f"{port} to {port}" in why or not is_told
+    assert search_ports_used_up() == ""
+
+
+def test_the_ports_of_a_search_are_no_matter_where_the_configuration_cannot_be_read(given: list[str]) -> None:
+    Path("lsl_api.cfg").write_text("[ports]\nBasePort = many\nAllowRandomPorts = 0\n")
+    assert search_ports_used_up() == ""
 
 
 @pytest.mark.parametrize("is_quiet", [True, False])

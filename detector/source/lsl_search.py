@@ -10,6 +10,7 @@ import pylsl
 
 from detector.config import Source
 from detector.errors import ConfigError, DetectorError
+from detector.lsl_setup import search_ports_used_up
 from detector.source.lsl_describe import printable
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class LslSearch:
         return self._refused.get(info.uid(), "")
 
     def _new_resolver(self) -> pylsl.ContinuousResolver:
+        if why := search_ports_used_up():
+            log.error("streams may not be found: %s", why)
         return pylsl.ContinuousResolver(pred=self.predicate, forget_after=FORGET_S)
 
 

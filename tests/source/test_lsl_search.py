@@ -115,3 +115,11 @@ def test_where_liblsl_cannot_look_at_all_no_predicate_is_blamed(monkeypatch: pyt
     with pytest.raises(DetectorError, match=r"cannot look for streams \(no more threads\)") as caught:
         _search(source_id="amp")
     assert caught.value.exit_code == 70
+
+
+def test_a_search_that_can_hear_no_answer_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("detector.source.lsl_search.search_ports_used_up", lambda: "no UDP port is free")
+    _search(source_id="a")
+    assert "streams may not be found: no UDP port is free" in caplog.text
