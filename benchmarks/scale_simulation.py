@@ -74,23 +74,26 @@ def queue(
 
 def beds(measured: list[dict[str, Any]]) -> None:
     first, last = measured[0], measured[-1]
-    cpu = last["processor per bed, % of a core"] / 100
     base_s = first["delay, median, ms"] / 1e3, first["delay, 99th centile, ms"] / 1e3
-    others = (
-        last["processor of the amplifiers, % of two cores"] + last["processor of the client, % of two cores"]
-    ) / 50
-    a_bed = others / last["beds"]
     print("| beds on two cores | share of them | delay: median, 99th centile | measured |\n| --- | --- | --- | --- |")
     known = {one["beds"]: one for one in measured}
     for n in sorted({*known, 100, 120, 140, 150}):
-        share, median, high = queue(n, cpu, a_bed * n, base_s)
         one = known.get(n)
+        cpu, others = _per_bed(first if one else last)  # what was measured is foretold from the smallest ward
+        share, median, high = queue(n, cpu, others * n, base_s)
         told = "not measured"
         if one:
             keys = ("all beds", "the amplifiers", "the client")
             total = sum(one[f"processor of {key}, % of two cores"] for key in keys)
             told = f"{total:.0f} %, {one['delay, median, ms']:.1f} ms, {one['delay, 99th centile, ms']:.1f} ms"
         print(f"| {n} | {share:.0%} | {median * 1e3:.1f} ms, {high * 1e3:.1f} ms | {told} |")
+
+
+def _per_bed(one: dict[str, Any]) -> tuple[float, float]:
+    """Return seconds of processor time per second and bed: of the bed, and of the amplifiers and the client."""
+    keys = ("all beds", "the amplifiers", "the client")
+    own, *others = (one[f"processor of {key}, % of two cores"] / 50 / one["beds"] for key in keys)
+    return own, sum(others)
 
 
 def discovery(rows: list[dict[str, Any]]) -> None:
