@@ -59,6 +59,14 @@ def losses(port: int) -> tuple[float, float]:
     return float(missing[1]), sum(map(float, resets))
 
 
+def _missed(stamps_s: list[float], step_s: float, took_s: float) -> int:
+    """Return how many steps are missing between others, or before and after them."""
+    if not stamps_s:
+        return math.floor(took_s / step_s)
+    between = round((stamps_s[-1] - stamps_s[0]) / step_s) + 1 - len(stamps_s)
+    return max(between, math.floor(took_s / step_s) - 1 - len(stamps_s))  # one may fall on either edge
+
+
 def summary(
     beds: int,
     took_s: float,
@@ -85,7 +93,7 @@ def summary(
         "all ready after the start, s": ready_s,
         "all monitoring after that, s": warm_s,
         "steps heard": len(delays_ms),
-        "steps that did not come": sum(round(float(np.sum(d)) / step_s) - len(d) for d in steps),
+        "steps that did not come": sum(_missed(bed.stamps_s, step_s, took_s) for bed in told),
         "steps not monitoring": sum(state == 0 for bed in told for state in bed.states),
         "samples missing": sum(b[0] - a[0] for a, b in zip(lost_before, lost, strict=True)),
         "sessions ended": sum(b[1] - a[1] for a, b in zip(lost_before, lost, strict=True)),
