@@ -7,6 +7,7 @@ into several files that follow each other without a hole.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -171,8 +172,10 @@ class Clips:
             return
         if len(self._collected) >= _MOST_AT_ONCE:
             self._hand_over(self._collected.pop(0))
-        lead = tape.since(-float("inf") if event is None else event.onset_s - LEAD_S)
         ahead_s = self._utc() - self._clock()
+        # At a whole second of UTC, for readers take what a header says of the start, and that knows no less (MNE does).
+        since_s = -math.inf if event is None else math.floor(event.onset_s - LEAD_S + ahead_s) - ahead_s
+        lead = tape.since(since_s)
         self._collected.append(_Collected(event_id, event, ahead_s, [lead], [*self._steps], [*self._marks]))
 
     def _take(self, chunk: Chunk) -> None:
@@ -228,7 +231,7 @@ class Clips:
         if not self._collected or description is None:
             return
         _, record_s = record_of(description.rate_hz, len(description.labels))
-        last_s = self._last_s(-float("inf"))
+        last_s = self._last_s(-math.inf)
         for collected in [*self._collected]:
             # One more record has come, so that the file's last is a whole one.
             if collected.end_s is not None and (

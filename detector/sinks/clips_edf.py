@@ -77,7 +77,7 @@ def write_edf(clip: Clip, file: BufferedWriter) -> float:
     event = clip.event_id or "unknown-event"
     edf = edfio.Edf(
         signals,
-        patient=edfio.Patient(additional=(f"bed={clip.bed}",)),
+        patient=edfio.Patient(additional=(f"bed-{clip.bed}",)),
         recording=edfio.Recording(startdate=start.date(), equipment_code="seizure-detector", additional=("UTC", event)),
         starttime=start.time(),
         data_record_duration=record_s,
@@ -135,9 +135,10 @@ def _limits(values: _Values) -> tuple[float, float]:
     half = _STEP_UV * 65535 / 2
     low, high = float(values.min()), float(values.max())
     if high - low > 2 * half:
-        # What nearly all samples are within is kept in any case, be it as wide as a drifting electrode's.
-        few, middle, most = (float(q) for q in np.quantile(values, (0.01, 0.5, 0.99)))
-        low, high = max(low, min(few, middle - half)), min(high, max(most, middle + half))
+        # What most samples are near to is kept in any case, be it as wide as the drift of an electrode.
+        few, middle, most = (float(q) for q in np.quantile(values, (0.1, 0.5, 0.9)))
+        low = max(low, min(few - (most - few), middle - half))
+        high = min(high, max(most + (most - few), middle + half))
     return max(low, -_MOST_UV), min(high, _MOST_UV)
 
 
