@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector.journal_schema import SUFFIX, RowKind
 from detector.sinks.clips_place import clips_in
 from tests.clips import read, texts
+from tests.journals import rows_of
 from tests.live import amplifier, program, until
 
 BED, SOURCE = "clipped", "clipped-amp"
@@ -25,11 +27,9 @@ simulate(eeg, name="amp", source_id={SOURCE!r}, stop=lambda: False, wait_for_con
 """
 
 
-def rows(kind: str) -> list[dict[str, Any]]:
-    """Return what ``events`` tells of the bed's journal."""
-    command = [sys.executable, "-m", "detector", "events", "--bed", BED, "--kind", kind, "--json"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [json.loads(line)["payload"] for line in told.stdout.splitlines()]
+def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """Return what the bed's journal says of this kind."""
+    return [row.facts for row in rows_of(folder / f"{BED}{SUFFIX}") if row.kind == kind]
 
 
 def test_a_live_seizure_is_on_disk_within_five_seconds_of_its_clips_end(
@@ -38,24 +38,26 @@ def test_a_live_seizure_is_on_disk_within_five_seconds_of_its_clips_end(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     config = tmp_path / "bed.toml"
     config.write_text(CONFIG)
-    folder = tmp_path / "seizure-detector" / "clips" / BED
+    state = tmp_path / "seizure-detector"
+    folder = state / "clips" / BED
     with amplifier(AMPLIFIER), program("run", "--config", str(config), log=tmp_path / "log") as bed:
-        until(lambda: [row for row in rows("seizure") if row["outcome"] == "ended"], 120, "a seizure, and its end")
-        until(lambda: clips_in(folder), 45, "its clip")
-        until(lambda: rows("clip"), 10, "the journal names it")
+        until(lambda: clips_in(folder), 150, "a seizure, its end, and its clip")
+        until(lambda: rows(state, RowKind.CLIP), 10, "the journal names it")
         bed.send_signal(signal.SIGTERM)
         assert bed.wait(10) == 0
-    [seizure] = [row for row in rows("seizure") if row["outcome"] == "ended"]
+    [seizure] = [row for row in rows(state, RowKind.SEIZURE) if row["outcome"] == "ended"]
     [(name, path)] = clips_in(folder)
-    [told] = rows("clip")
+    [told] = rows(state, RowKind.CLIP)
     assert told["file"] == path.name
     assert name.event_id == told["event_id"] == seizure["id"]
     edf = read(path)
-    late_s = path.stat().st_mtime - edf.startdatetime.timestamp() - edf.duration
+    late_s = path.stat().st_mtime - edf.startdatetime.replace(tzinfo=UTC).timestamp() - edf.duration
     assert late_s < 5, f"{late_s} s after its last sample"
     counted = edf.get_signal("SAMPLE").data
     assert abs(counted[-1] - counted[0] - (len(counted) - 1)) < 1, "no sample of it is missing"
     assert {"detected onset", "declared", "detected offset"} < set(texts(edf))
+    command = [sys.executable, "-m", "detector", "events", "--bed", BED, "--kind", "clip"]
+    assert path.name in subprocess.run(command, capture_output=True, text=True, check=True).stdout
     command = [sys.executable, "-m", "detector", "score", str(path)]
     scored = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     onsets = [float(line.split("\t")[0]) for line in scored[1:] if "\tsz" in line]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from io import BufferedWriter
 
+import edfio
 import numpy as np
 import numpy.typing as npt
 
@@ -45,8 +46,6 @@ def write_edf(clip: Clip, file: BufferedWriter) -> float:
     OSError
         The file cannot be written.
     """
-    import edfio  # in the thread that writes, as it takes a while
-
     record, record_s = record_of(clip.description.rate_hz, len(clip.description.labels))
     blocks = _whole_records(clip, record)
     times = np.concatenate([block.stamps for block in blocks])
