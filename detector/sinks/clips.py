@@ -150,7 +150,7 @@ class Clips:
     def push_condition(self, condition: Condition, now_s: float) -> None:
         """Take nothing: conditions are the journal's."""
 
-    def close(self, timeout_s: float = 0.5) -> None:
+    def close(self, timeout_s: float = 0.8) -> None:
         """Write what there is, for at most so long."""
         self._hand_over_all()
         self._writer.close(timeout_s)
