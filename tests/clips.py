@@ -20,7 +20,7 @@ from detector.sinks.clips_settings import ClipsConfig
 from detector.source.said import Opened
 
 RATE = 128.0
-UTC_S = 1_770_000_000.25  # at 0 of the LSL clock
+UTC_S = 1_770_000_000.253  # at 0 of the LSL clock
 BEGIN_S = 1000.0
 
 

@@ -144,7 +144,7 @@ def test_times_are_right_to_a_sample_at_any_rate_and_length(
     samples = np.zeros((n, n_channels), np.float32)
     stamps = 1000 + np.arange(n) / rate_hz
     at = n // 2
-    mark = Mark(float(stamps[at]), 0.0, "here")
+    mark = Mark(float(stamps[at]) + 1e-7, 0.0, "here")
     made = clip(samples, rate_hz, marks=(mark,), event=None)
     edf = written(made, tmp_path_factory.mktemp("clip"))
     record, record_s = record_of(rate_hz, n_channels)
