@@ -25,7 +25,8 @@ from detector.source.said import Opened
 _SLACK_S = 15.0  # of the ring: an event is declared some time behind its onset, and samples come in chunks of up to 5 s
 _LATE_S = 3.0  # so long are samples behind the offset waited for when they do not come
 _LONGEST_S = 300.0  # of one file
-_MOST_FILES = 12  # of one event
+_MOST_S = 3600.0  # of one event ...
+_MOST_SHARE = 4  # ... and the part of what is kept in all that one event may take from the others: a fourth
 _MOST_AT_ONCE = 2  # events that are collected; one that has ended makes way for the next
 _SHARES = 6  # of the memory: the ring, two events, two that wait, and what is made of the one that is written
 _MOST_KEPT = 600  # steps and marks of before an event
@@ -43,6 +44,8 @@ class _Collected:
     steps: list[tuple[float, float]]
     marks: list[Mark]
     n_files: int = 0
+    n_recorded: int = 0  # samples in those
+    is_full: bool = False  # it is recorded no longer
     end_s: float | None = None
     due_s: float = 0.0  # when its end is waited for no more, on the LSL clock
 
@@ -127,7 +130,7 @@ class Clips:
         step = status.time_s, status.probability
         self._steps.append(step)
         for collected in self._collected:
-            if collected.n_files < _MOST_FILES:
+            if not collected.is_full:
                 collected.steps.append(step)
         if status.state is State.SEIZURE and all(collected.end_s is not None for collected in self._collected):
             self._begin("", None)
@@ -204,7 +207,7 @@ class Clips:
     def _put(self, block: Block, tape: Tape, description: Description) -> None:
         tape.put(block)
         for collected in self._collected:
-            if collected.n_files < _MOST_FILES:
+            if not collected.is_full:
                 collected.blocks.append(block)
                 self._cut(collected, description)
         self._hand_over_what_is_due()
@@ -220,11 +223,23 @@ class Clips:
         if not whole:
             return
         collected.blocks = whole
-        self._hand_over(collected, goes_on=collected.n_files + 1 < _MOST_FILES)
+        collected.n_recorded += collected.n_samples
+        is_full = self._is_enough(collected, description)
+        self._hand_over(collected, goes_on=not is_full)
+        collected.is_full = is_full
         # Copies, for a view would keep all that it is a part of.
         collected.blocks = [Block(part.samples.copy(), part.stamps.copy(), part.filled.copy()) for part in rest]
         collected.steps, collected.marks = collected.steps[-1:], []
         collected.n_files += 1
+
+    def _is_enough(self, collected: _Collected, description: Description) -> bool:
+        """Whether one event has taken what it may of the disk."""
+        limits = self.config.limits
+        return (
+            collected.n_recorded >= _MOST_S * description.rate_hz
+            or collected.n_recorded * 2 * len(description.labels) >= limits.max_bytes / _MOST_SHARE
+            or collected.n_files + 1 >= limits.keep / _MOST_SHARE
+        )
 
     def _hand_over_what_is_due(self) -> None:
         description = self.description
@@ -247,7 +262,7 @@ class Clips:
 
     def _hand_over(self, collected: _Collected, *, goes_on: bool = False) -> None:
         description = self.description
-        if not collected.n_samples or description is None or collected.n_files >= _MOST_FILES:
+        if not collected.n_samples or description is None or collected.is_full:
             return
         self._writer.put(
             Clip(
