@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CONFIG = "config-refused"  # a new configuration is wrong, the old one goes on
     JOURNAL = "journal-behind"  # what was said cannot be written down
     CHECKPOINT = "checkpoint-not-written"  # a restart would have to warm up
+    CLIPS = "clips-not-written"  # the EEG around an event is not on disk
     HEALTH = "health-not-served"  # nobody can ask how it is
 
 
@@ -53,6 +54,7 @@ PRIORITIES = {
     Kind.CONFIG: Priority.LOW,
     Kind.JOURNAL: Priority.LOW,
     Kind.CHECKPOINT: Priority.LOW,
+    Kind.CLIPS: Priority.LOW,
     Kind.HEALTH: Priority.LOW,
 }
 assert set(PRIORITIES) == set(Kind)

@@ -158,6 +158,16 @@ class Checkpoint(Section):
         return value
 
 
+class Clips(Section):
+    """Whether the EEG around each event is kept, and for how long."""
+
+    path: str
+    keep: Annotated[int, Field(ge=1, le=100_000)]
+    keep_days: Annotated[int, Field(ge=1, le=10_000)]
+    max_mb: Annotated[int, Field(ge=10, le=1_000_000)]
+    memory_mb: Annotated[int, Field(ge=6, le=10_000)]
+
+
 class Health(Section):
     """Where the daemon answers how it is."""
 
@@ -176,6 +186,7 @@ class Config(Section):
     session: Session
     journal: Journal
     checkpoint: Checkpoint
+    clips: Clips
     health: Health
 
 

@@ -179,6 +179,10 @@ def _told(row: Row) -> str:
         case RowKind.CONDITION:
             times = "" if facts["count"] == 1 else f", {facts['count']} times"
             return f"{facts['condition']} {facts['change']} ({facts['priority']} priority{times}): {facts['text']}"
+        case RowKind.CLIP if "file" in facts:
+            return f"{facts['file']}, {facts['length_s']:.1f} s"
+        case RowKind.CLIP:
+            return f"of event {facts['event_id'] or 'unknown'} is lost: {facts['lost']}"
         case RowKind.CRASH if facts["alive"] is not None:
             return f"the program before was seen last at {_iso(facts['alive']['utc_s'])}, {facts['alive']['state']}"
     return ", ".join(f"{key} {value}" for key, value in facts.items())

@@ -75,6 +75,7 @@ class RowKind(StrEnum):
     FILE_BEGUN = "file-begun"  # a new file in place of one that cannot be used or has gone
     CONFIG = "config"  # another configuration was taken over
     CHECKPOINT = "checkpoint"  # whether the program goes on from where the one before was killed, and why not
+    CLIP = "clip"  # a file with the EEG around an event, or why there is none
     # Never written, only read:
     DAMAGED = "damaged"  # a row that is not what was written
     MISSING = "missing"  # rows that are not there any more

@@ -98,8 +98,8 @@ class Conditioning:
     def get_state(self) -> Plain:
         """Return what has been learned of the person, as plain values.
 
-        Samples, and what filters and windows hold of them, are not in it: a file must hold nobody's EEG, and behind a
-        hole they would make frames of what does not belong together (measured by ``benchmarks/resume.py``).
+        Samples, and what filters and windows hold of them, are not in it: a checkpoint must hold nobody's EEG, and
+        behind a hole they would make frames of what does not belong together (measured by ``benchmarks/resume.py``).
         """
         return {"bands": self.bands.get_state()}
 

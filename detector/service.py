@@ -121,6 +121,7 @@ class Service:
             self._feed(Gap(self._source.newest_s, math.nan, Reset.OPERATOR))
         needed = 1 if self._pipeline is None else self._pipeline.conditioning.needed
         for message in self._source.poll(needed):
+            self._keeping.see(message)
             if isinstance(message, Opened):
                 self._begin(message)
             elif not self._feed(message):
@@ -154,7 +155,7 @@ class Service:
     def _sinks(self) -> list[Sink]:
         assert self._outlets is not None
         sinks: list[Sink] = [self._outlets, LogSink(), self._supervision.health]
-        return sinks if self._keeping.journal is None else [*sinks, self._keeping.journal]
+        return [*sinks, *self._keeping.sinks]
 
     def _open_outlets(self) -> None:
         identity = outlet_identity(self._loaded)
@@ -226,6 +227,7 @@ class Service:
             self._close_control()
             self._control = self._open_control()
         self._open_outlets()
+        self._keeping.take_over(loaded)
         self._monitor.go_on_with(self._monitor_config(), self._sinks())
 
     def _accept(self, description: Description) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from detector.client.lsl import BedClient, Marker, StatusSample
 from detector.messages import State
+from tests.clips import read, texts
 from tests.live import amplifier, program, until
 
 BED, SOURCE = "crash", "crash-amp"
@@ -142,6 +143,11 @@ def test_killed_in_a_seizure_it_watches_again_in_five_seconds_and_the_seizure_st
     assert time_of_death < seen.statuses[0].time_s
     assert "the checkpoint is taken up" in (tmp_path / "second.log").read_text()
     assert not list(tmp_path.rglob("*.checkpoint"))
+    [clip] = tmp_path.rglob("*.edf")
+    assert seizure in clip.name
+    assert any(
+        text.startswith("detected onset") and text.endswith("before the first sample") for text in texts(read(clip))
+    )
 
 
 @pytest.mark.usefixtures("source")

@@ -137,6 +137,19 @@ def test_what_is_wrong_is_told_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
 
 
+def test_a_clip_is_listed_by_its_file_or_by_why_there_is_none(run: Run, tmp_path: Path) -> None:
+    bed = Bed(tmp_path / "ward-1.journal.sqlite")
+    bed.start()
+    bed.journal.note("clip", {"event_id": "abc", "file": "a_1.edf", "length_s": 120.0}, bed.now_s)
+    bed.journal.note("clip", {"event_id": "", "lost": "no room"}, bed.now_s)
+    bed.stop()
+    _, out, _ = run("events", "--journal", bed.path, "--kind", "clip")
+    assert [line.split(maxsplit=2)[2] for line in out.splitlines()] == [
+        "a_1.edf, 120.0 s",
+        "of event unknown is lost: no room",
+    ]
+
+
 def test_a_kind_without_rows_is_no_mistake_where_there_could_be_some(run: Run, journal: Path) -> None:
     assert run("events", "--journal", journal, "--kind", "rows-lost") == (0, "", "")
 

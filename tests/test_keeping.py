@@ -10,6 +10,7 @@ from typing import Any
 import pylsl
 import pytest
 
+from detector.conditions import Kind
 from detector.config import load_config
 from detector.journal_schema import Row, RowKind
 from detector.service import Service
@@ -148,3 +149,52 @@ def test_a_seizure_that_goes_on_is_not_given_up_and_any_other_is(
     monkeypatch.setattr(service, "turn", resumed)
     service.run()
     assert [row.facts["outcome"] for row in rows(service) if row.kind == RowKind.SEIZURE] == told
+
+
+def test_clips_that_cannot_be_written_are_a_condition_and_the_bed_goes_on(
+    bed: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    config = tmp_path / "bed.toml"
+    config.write_text(f'{config.read_text()}[clips]\npath = "{tmp_path}/file/clips"\n')
+    service = bed()
+    turn = service.turn
+
+    def until_told() -> None:
+        turn()
+        if any(condition.kind == Kind.CLIPS for condition in service.standing):
+            service.stop()
+
+    monkeypatch.setattr(service, "turn", until_told)
+    service.run()
+    told = [row.facts for row in rows(service) if row.kind == RowKind.CONDITION]
+    [raised] = [facts for facts in told if facts["condition"] == "clips-not-written"]
+    assert "let this program write in its folder" in raised["text"]
+    assert rows(service)[-1].kind == RowKind.STOP
+
+
+def test_a_reload_takes_over_how_clips_are_kept_and_whether(
+    bed: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    service = bed()
+    path, turn = service._reloading._path, service.turn
+    assert path is not None
+    text = path.read_text()
+    wanted = iter(["keep = 7", 'path = "off"', "keep = 8"])
+    seen: list[int | None] = []
+
+    def until_all_were_taken_over() -> None:
+        turn()
+        kept = None if service._keeping.clips is None else service._keeping.clips.config.limits.keep
+        if not seen or kept != seen[-1]:
+            seen.append(kept)
+            if (line := next(wanted, None)) is None:
+                service.stop()
+            else:
+                path.write_text(f"{text}[clips]\n{line}\n")
+                service._reloading.ask()
+
+    monkeypatch.setattr(service, "turn", until_all_were_taken_over)
+    service.run()
+    assert seen == [500, 7, None, 8]
+    assert len(service._keeping.sinks) == 2
