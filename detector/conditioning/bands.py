@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from detector.conditioning.rhythm import Rhythm, RhythmConfig
-from detector.messages import Features, FloatArray, Frame
+from detector.conditioning.waves import centred_waves, products
+from detector.messages import BoolArray, Features, FloatArray, Frame
 from detector.plain_state import Plain, plain, restored
 
 _FLOOR_UV2 = 1e-2  # under the noise of an amplifier; keeps the logarithm of a flat channel finite
@@ -71,12 +71,13 @@ class Bands:
     def __init__(self, config: BandsConfig) -> None:
         self._config = config
         n = self._n_power = config.power_samples or config.frame_samples
-        window = np.hanning(n + 1)[:-1]
-        self._window = (window / np.sqrt(np.sum(window**2)))[:, None].astype(np.float32)
         hz = np.fft.rfftfreq(n, 1 / config.rate_hz)
+        inside = np.array([(hz >= low) & (hz < high) for low, high in config.bands_hz])
+        used = inside.any(axis=0)
+        window = np.hanning(n + 1)[:-1]
+        self._waves = centred_waves(hz[used] / config.rate_hz, window / np.sqrt(np.sum(window**2)))
         # One-sided power spectrum (Welch 1967): the sum over all bins is the mean square of the signal.
-        inside = [(hz >= low) & (hz < high) for low, high in config.bands_hz]
-        self._sums = np.array(inside, dtype=np.float32) * np.float32(2 / n)
+        self._sums = np.tile(inside[:, used], 2).astype(np.float32) * np.float32(2 / n)
         self._rhythm = None
         if config.rhythm is not None:
             self._rhythm = Rhythm(config.rhythm, config.rate_hz, config.frame_samples)
@@ -87,41 +88,42 @@ class Bands:
         """Return one `Features` for each frame."""
         if not frames:
             return []
-        stacked = np.stack([frame.samples for frame in frames])
-        stacked -= stacked.mean(axis=1, keepdims=True)
-        rhythms = self._rhythms(stacked)
-        log_powers = self._log_powers(stacked[:, -self._n_power :])
+        log_powers = self._log_powers([frame.samples[-self._n_power :] for frame in frames])
+        rhythms = [] if self._rhythm is None else [self._rhythm.strengths([frame.samples for frame in frames])]
+        good = np.stack([frame.good for frame in frames])
+        baselines = self._baselines(log_powers, good)
+        relative = log_powers - baselines
+        if self._config.from_level:
+            log_powers = log_powers - _level(baselines, good)
+        flags = np.ones(good.shape)
+        values = np.concatenate([log_powers, relative, *(r[..., None] for r in rhythms), flags[..., None]], axis=2)
+        values *= good[..., None]
+        flat = values.astype(np.float32).reshape(len(frames), -1)
         return [
-            Features(self._features(log_power, rhythm, frame.good), frame.good, frame.end_s, frame.missing)
-            for log_power, rhythm, frame in zip(log_powers, rhythms, frames, strict=True)
+            Features(of_frame, frame.good, frame.end_s, frame.missing)
+            for of_frame, frame in zip(flat, frames, strict=True)
         ]
 
-    def _rhythms(self, frames: FloatArray) -> FloatArray:
-        """Return (n_frames, n_derivations, 1), or nothing along the last axis."""
-        if self._rhythm is None:
-            return np.empty((len(frames), frames.shape[2], 0), dtype=np.float32)
-        return self._rhythm.strengths(frames)[:, :, None]
-
-    def _log_powers(self, frames: FloatArray) -> FloatArray:
+    def _log_powers(self, frames: list[FloatArray]) -> npt.NDArray[np.float64]:
         """Return (n_frames, n_derivations, n_bands), log10 µV²."""
-        spectrum = fft.rfft((frames - frames.mean(axis=1, keepdims=True)) * self._window, axis=1)
-        power = self._sums @ (spectrum.real**2 + spectrum.imag**2)
-        log_powers: FloatArray = np.moveaxis(np.log10(power + _FLOOR_UV2), 1, 2)
-        return log_powers
+        parts = products(self._waves, frames)
+        powers = self._sums @ np.square(parts, out=parts)
+        return np.log10(powers + _FLOOR_UV2).swapaxes(1, 2).astype(np.float64)
 
-    def _features(self, log_power: FloatArray, rhythm: FloatArray, good: npt.NDArray[np.bool_]) -> FloatArray:
+    def _baselines(self, log_powers: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:
+        """Return the baselines behind each frame, (n_frames, n_derivations, n_bands)."""
         state = self._state
-        state.steps = state.steps + good
+        steps = state.steps + np.cumsum(good, axis=0)
         # A plain mean at first, an exponential one once it has seen a time constant's worth.
-        alpha = np.maximum(self._alpha, 1 / np.maximum(state.steps, 1))[:, None]
-        moved = state.baseline + alpha * (log_power - state.baseline)
-        state.baseline = np.where(good[:, None], moved, state.baseline)
-        relative = log_power - state.baseline
-        if self._config.from_level and good.any():
-            log_power = log_power - state.baseline[good].mean()
-        flag = np.ones((len(good), 1))
-        values = np.concatenate([log_power, relative, rhythm, flag], axis=1) * good[:, None]
-        return values.astype(np.float32).ravel()
+        alpha = (np.maximum(self._alpha, 1 / np.maximum(steps, 1)) * good)[..., None]
+        baselines, before = np.empty_like(log_powers), state.baseline
+        for log_power, weight, behind in zip(log_powers, alpha, baselines, strict=True):
+            np.subtract(log_power, before, out=behind)
+            behind *= weight
+            behind += before
+            before = behind
+        state.steps, state.baseline = steps[-1], before.copy()
+        return baselines
 
     def reset(self) -> None:
         """Forget the baselines."""
@@ -135,3 +137,9 @@ class Bands:
     def set_state(self, state: object) -> None:
         """Go on with what `get_state` returned; raises StateError where it is not of such a stage."""
         self._state = restored(self._state, state)
+
+
+def _level(baselines: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:
+    """Return (n_frames, 1, 1), the mean of the baselines of good derivations; 0 where none is good."""
+    sums = (baselines * good[..., None]).sum(axis=(1, 2), keepdims=True)
+    return sums / np.maximum(good.sum(axis=1) * baselines.shape[2], 1)[:, None, None]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
+from detector.conditioning.sections import Section, butterworth_highpass, butterworth_lowpass, notch
 from detector.messages import Chunk
 
 _TINY_UV = 1e-30
+_NOTCH_Q = 30  # of 50 Hz, 1.7 Hz
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class FiltersConfig:
 
 @dataclass
 class _State:
-    sections: list[npt.NDArray[np.float64]] | None = None  # of each section (2, n_channels)
+    memories: list[npt.NDArray[np.float64]] | None = None  # of each section (2, n_channels)
 
 
 class Filters:
@@ -39,28 +40,27 @@ class Filters:
     def __init__(self, config: FiltersConfig) -> None:
         self._config = config
         rate = config.rate_hz
-        self._highpass = signal.butter(2, config.highpass_hz, "highpass", fs=rate)
-        self._rest = [signal.iirnotch(hz, Q=30, fs=rate) for hz in config.notch_hz if hz < rate / 2]
+        self._highpass = Section(butterworth_highpass(config.highpass_hz, rate))
+        self._rest = [Section(notch(hz, _NOTCH_Q, rate)) for hz in config.notch_hz if hz < rate / 2]
         if config.lowpass_hz is not None and config.lowpass_hz < rate / 2:
-            self._rest.append(signal.butter(2, config.lowpass_hz, "lowpass", fs=rate))
+            self._rest.append(Section(butterworth_lowpass(config.lowpass_hz, rate)))
         self._state = _State()
 
     def process(self, chunk: Chunk) -> Chunk:
         """Return the chunk with (n_samples, n_channels) filtered samples."""
         if len(chunk.samples) == 0:
             return chunk
-        samples = chunk.samples.astype(np.float64)
+        samples: npt.NDArray[np.floating] = chunk.samples
         state = self._state
-        if state.sections is None:
-            steady = signal.lfilter_zi(*self._highpass)[:, None] * samples[0]
-            state.sections = [steady] + [np.zeros_like(steady) for _ in self._rest]
+        if state.memories is None:
+            steady = self._highpass.steady[:, None] * samples[0].astype(np.float64)
+            state.memories = [steady, *(np.zeros_like(steady) for _ in self._rest)]
         clip_uv = self._config.clip_uv
-        # Sections of second order, so `lfilter` is exact, and four times as fast as `sosfilt` on a live chunk.
-        for i, (b, a) in enumerate([self._highpass, *self._rest]):
-            samples, memory = signal.lfilter(b, a, samples, axis=0, zi=state.sections[i])
+        for i, section in enumerate([self._highpass, *self._rest]):
+            samples, memory = section.process(samples, state.memories[i])
             # On a flat input the memory decays to subnormal numbers in five minutes and stays there: twice as slow.
             memory[np.abs(memory) < _TINY_UV] = 0.0
-            state.sections[i] = memory
+            state.memories[i] = memory
             if i == 0:
                 np.clip(samples, -clip_uv, clip_uv, out=samples)
         return replace(chunk, samples=samples.astype(np.float32))

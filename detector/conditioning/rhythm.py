@@ -9,11 +9,13 @@ analysis of the fundamental frequency and the harmonics-to-noise ratio of a samp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.conditioning.waves import centred_waves, products
 from detector.messages import FloatArray
 
 _FLOOR_UV2 = 1e-2  # under the noise of an amplifier: a flat channel has no rhythm
@@ -45,10 +47,7 @@ class Rhythm:
         hz = np.fft.rfftfreq(n, 1 / rate_hz)
         low, high = config.band_hz
         hz = hz[(hz >= low) & (hz <= high)]
-        # These are few bins of many: a product with their waves is quicker than a Fourier transform of the frame.
-        angle = 2 * np.pi * hz[:, None] * np.arange(n) / rate_hz
-        scale = np.sqrt(2 / n / np.sum(window**2))
-        self._waves = (np.concatenate([np.cos(angle), np.sin(angle)]) * window * scale).astype(np.float32)
+        self._waves = centred_waves(hz / rate_hz, window * np.sqrt(2 / n / np.sum(window**2)))
         self._weights = hz[:, None].astype(np.float32)
         slowest, fastest = config.repeats_hz
         # One lag more at either end: a peak is a lag with lower ones on both sides.
@@ -57,12 +56,12 @@ class Rhythm:
         cosines = np.cos(2 * np.pi * lags_s[:, None] * hz)
         self._cosines = (cosines / np.interp(lags_s * rate_hz, np.arange(n), overlap)[:, None]).astype(np.float32)
 
-    def strengths(self, frames: FloatArray) -> FloatArray:
-        """Return (n_frames, n_derivations) strengths of (n_frames, frame_samples, n_derivations) in µV.
+    def strengths(self, frames: Sequence[FloatArray]) -> FloatArray:
+        """Return (n_frames, n_derivations) strengths of frames, each (frame_samples, n_derivations) in µV.
 
-        0 where the autocorrelation has no peak above 0.
+        0 where the autocorrelation has no peak above 0. A constant does not count.
         """
-        parts = self._waves @ frames
+        parts = products(self._waves, frames)
         n = len(self._weights)
         power: npt.NDArray[np.float32] = parts[:, :n] ** 2 + parts[:, n:] ** 2
         weighted = power * self._weights

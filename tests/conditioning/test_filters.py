@@ -70,8 +70,8 @@ def test_on_a_flat_input_the_memory_does_not_stay_subnormal() -> None:
     # Long enough for the memory of the noise to decay below the smallest normal number.
     for part in cut(whole(np.zeros((256 * 600, 22), dtype=np.float32)), 2560):
         filters.process(part)
-    assert filters._state.sections is not None
-    assert not filters._state.sections[0].any()
+    assert filters._state.memories is not None
+    assert not filters._state.memories[0].any()
 
 
 def test_subnormal_samples_come_out_finite() -> None:
