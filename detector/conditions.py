@@ -122,8 +122,9 @@ class Conditions:
 
     def see(self, found: Mapping[Kind, str], now_s: float) -> list[Condition]:
         """Say of all kinds what is true now, and return the `changes`."""
-        for kind in Kind:
-            self.tell(kind, found.get(kind), now_s)
+        if found or self._standing or self._true_since_s:
+            for kind in Kind:
+                self.tell(kind, found.get(kind), now_s)
         return self.changes(now_s)
 
     def changes(self, now_s: float) -> list[Condition]:

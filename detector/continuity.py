@@ -51,6 +51,7 @@ class Continuity:
             self._resumption = Resumption(path, settings.resume_within_s, boot, report)
         self._keeper = CheckpointKeeper(path, settings.every_s)
         self._description: Description | None = None
+        self._identity: tuple[Loaded, Plain] | None = None  # of the stream that is open: its card alone has kilobytes
         self._resumed_s = -math.inf
         self._has_stepped = self._is_urgent = self._has_resumed = False
 
@@ -76,10 +77,10 @@ class Continuity:
 
         ``now_s`` is of this machine's LSL clock.
         """
-        self._description = description
+        self._description, self._identity = description, None
         if self._resumption is None:
             return False
-        return self._resumption.opened(identity(loaded, description, self._boot), source.set_state, now_s)
+        return self._resumption.opened(self._identity_of(loaded, description), source.set_state, now_s)
 
     def resume(self, pipeline: Pipeline, first: Chunk | Gap) -> tuple[str, list[Decided]] | None:
         """Take the checkpoint up, see `Resumption.resume`; ``None`` where there is nothing to be taken up."""
@@ -126,7 +127,7 @@ class Continuity:
         def make() -> Checkpoint:
             newest_s = pipeline.last_s
             return Checkpoint(
-                identity(loaded, description, self._boot),
+                self._identity_of(loaded, description),
                 newest_s,
                 event_id,
                 resumption.count(newest_s),
@@ -136,6 +137,11 @@ class Continuity:
 
         self._keeper.offer(make, now_s, at_once=self._is_urgent)
         self._is_urgent = False
+
+    def _identity_of(self, loaded: Loaded, description: Description) -> Plain:
+        if self._identity is None or self._identity[0] is not loaded:
+            self._identity = loaded, identity(loaded, description, self._boot)
+        return self._identity[1]
 
     def close(self) -> None:
         """End; what was asked last is done first."""

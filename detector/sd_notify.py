@@ -41,7 +41,7 @@ class Notifier:
             self._socket.setblocking(False)
         self._clock = clock
         self._fed_s: float | None = None
-        self._status = ""
+        self._said = ""  # the status that systemd has
         self._owed = ""  # the last change of state, until systemd has it
         self._fails = False
 
@@ -59,10 +59,12 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """Set the line that ``systemctl status`` shows; a text that stands already is not sent again."""
+        if self._socket is None or text == self._said:
+            return
         # A line break would begin another message, and the text may hold what a peer on the network has chosen.
         line = "".join(letter if letter.isprintable() else " " for letter in text)
-        if line != self._status and self._send(f"STATUS={line}"):
-            self._status = line
+        if self._send(f"STATUS={line}"):
+            self._said = text
 
     def watchdog(self) -> None:
         """Give a sign of life; to be called at every turn that proves it, and sent as often as is needed."""

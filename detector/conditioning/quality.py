@@ -98,11 +98,12 @@ class Quality:
         lines = np.array([hz for hz in config.mains_hz if hz < config.rate_hz / 2])
         # A Hann window over several blocks is a sum of three lines, each a sum over the blocks (Harris 1978).
         bins_hz = (lines[:, None] + np.array([0, -1, 1]) * config.rate_hz / self._window).ravel()
-        self._line_weights = np.tile([0.5, -0.25, -0.25], len(lines)) * 2 * np.sqrt(2) / self._window
+        weights = np.tile([0.5, -0.25, -0.25], len(lines)) * 2 * np.sqrt(2) / self._window
+        self._line_weights = weights[:, None].astype(np.float32)
         waves = np.exp(-2j * np.pi * bins_hz[:, None] * np.arange(self._block) / config.rate_hz)
         self._waves = np.concatenate([waves.real, waves.imag]).astype(np.float32)
         turns = np.arange(self._per_window)[:, None] * self._block / config.rate_hz
-        self._turns = np.exp(-2j * np.pi * turns * bins_hz).astype(np.complex64)[:, :, None]
+        self._turns = np.exp(-2j * np.pi * turns * bins_hz).astype(np.complex64)[:, None, :, None]
         odd = np.random.default_rng(0).integers(0, 2**63, config.n_channels, dtype=np.uint64) * 2 + 1
         self._hash_weights = odd.astype(np.uint64)
         self.reset()
@@ -176,7 +177,8 @@ class Quality:
         blocks = np.concatenate([state.blocks, summaries])
         faults = self._judge(blocks, n_blocks)
         repeated = self._repeated(n_blocks, len(joined) - n_blocks * self._block)
-        faults[repeated] = np.where(faults[repeated] == _OK, FAULTS.index(Fault.FROZEN), faults[repeated])
+        if repeated.any():
+            faults[repeated] = np.where(faults[repeated] == _OK, FAULTS.index(Fault.FROZEN), faults[repeated])
         state.blocks = blocks[n_blocks:].copy()
         # A channel that is clean at the first verdict need not recover.
         since = np.full(n, self._recover - 1) if state.since_bad is None else state.since_bad
@@ -212,39 +214,36 @@ class Quality:
     def _judge(self, blocks: FloatArray, n_blocks: int) -> npt.NDArray[np.int64]:
         """Return (n_blocks, n_channels) indices into `FAULTS`; the window of a block ends with the block."""
         c = self._config
-        ago = [blocks[j : j + n_blocks] for j in range(self._per_window)]  # oldest first
-        low, high = ago[0][:, _LOW], ago[0][:, _HIGH]
-        for block in ago[1:]:
-            low, high = np.minimum(low, block[:, _LOW]), np.maximum(high, block[:, _HIGH])
+        # (per_window, n_blocks, n_rows, n_channels), oldest first
+        ago = np.stack([blocks[j : j + n_blocks] for j in range(self._per_window)])
+        lows, highs = ago[:, :, _LOW], ago[:, :, _HIGH]
+        low, high = lows.min(axis=0), highs.max(axis=0)
         spread = high - low
-        at_low = sum(np.where(block[:, _LOW] == low, block[:, _AT_LOW], 0) for block in ago)
-        at_high = sum(np.where(block[:, _HIGH] == high, block[:, _AT_HIGH], 0) for block in ago)
-        size = sum(block[:, _SIZE] for block in ago)
+        size = ago[:, :, _SIZE].sum(axis=0)
+        found = [
+            (Fault.MISSING, ago[:, :, _FINITE].max(axis=0) == 0),
+            (Fault.NAN, ago[-1, :, _LOST] > c.max_held),
+            (Fault.FLAT, spread < c.flat_uv),
+            (Fault.AMPLITUDE, spread > c.huge_uv),
+        ]
+        wide = spread >= c.railed_uv
+        if wide.any():
+            at_rails = ((lows == low) * ago[:, :, _AT_LOW] + (highs == high) * ago[:, :, _AT_HIGH]).sum(axis=0)
+            found.append((Fault.RAILED, wide & (at_rails >= c.railed_share * size)))
+        found.append((Fault.MAINS, (size == self._window) & (self._line_uv(ago) > c.mains_uv)))
         faults = np.full(spread.shape, _OK, dtype=np.int64)
-
-        def mark(fault: Fault, where: BoolArray) -> None:
-            faults[where & (faults == _OK)] = FAULTS.index(fault)
-
-        mark(Fault.MISSING, np.sum([block[:, _FINITE] for block in ago], axis=0) == 0)
-        mark(Fault.NAN, ago[-1][:, _LOST] > c.max_held)
-        mark(Fault.FLAT, spread < c.flat_uv)
-        mark(Fault.AMPLITUDE, spread > c.huge_uv)
-        mark(Fault.RAILED, (spread >= c.railed_uv) & (at_low + at_high >= c.railed_share * size))
-        mark(Fault.MAINS, (size == self._window) & (self._line_uv(ago) > c.mains_uv))
+        for fault, where in found:
+            if where.any():
+                faults[where & (faults == _OK)] = FAULTS.index(fault)
         return faults
 
-    def _line_uv(self, ago: list[FloatArray]) -> FloatArray:
+    def _line_uv(self, ago: FloatArray) -> FloatArray:
         """Return (n_blocks, n_channels), the root-mean-square in µV of the stronger line frequency."""
         half = len(self._waves) // 2
         if not half:
-            return np.zeros(ago[0][:, _LOW].shape, dtype=np.float32)
-        window = sum(
-            (block[:, _LINE : _LINE + half] + 1j * block[:, _LINE + half :]) * turn
-            for block, turn in zip(ago, self._turns, strict=True)
-        )
-        weighted = (window * self._line_weights[:, None].astype(np.float32)).reshape(
-            len(ago[0]), -1, 3, ago[0].shape[2]
-        )
+            return np.zeros(ago[0, :, _LOW].shape, dtype=np.float32)
+        window = ((ago[:, :, _LINE : _LINE + half] + 1j * ago[:, :, _LINE + half :]) * self._turns).sum(axis=0)
+        weighted = (window * self._line_weights).reshape(len(window), -1, 3, window.shape[2])
         strongest: FloatArray = np.abs(weighted.sum(axis=2)).max(axis=1)
         return strongest
 

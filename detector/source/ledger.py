@@ -171,10 +171,10 @@ class Ledger:
 
     def _sound(self, stamps: TimeArray, arrived_s: float) -> TimeArray:
         """Replace stamps that are no times by counting on from the last that was one."""
-        bad = ~(np.isfinite(stamps) & (stamps >= 0) & (stamps < _LATEST_S))
-        self.last_was_bad = bool(bad.any())
+        self.last_was_bad = not (stamps.min() >= 0 and stamps.max() < _LATEST_S)  # no comparison with NaN is true
         if not self.last_was_bad:
             return stamps
+        bad = ~(np.isfinite(stamps) & (stamps >= 0) & (stamps < _LATEST_S))
         self._state.bad_stamps += int(bad.sum())
         period = 1 / self._rate_hz
         anchor = arrived_s - len(stamps) * period
@@ -188,9 +188,13 @@ class Ledger:
         return sound
 
     def _is_plain(self, stamps: TimeArray) -> bool:
-        first = stamps[0] if self.last is None else self.last + 1 / self._rate_hz
-        jumps = np.diff(stamps, prepend=first - 1 / self._rate_hz) * self._rate_hz - 1
-        return bool(jumps.max() < _HALF and jumps.min() > -_HALF)
+        shortest, longest = (1 - _HALF) / self._rate_hz, (1 + _HALF) / self._rate_hz
+        if self.last is not None and not shortest < stamps[0] - self.last < longest:
+            return False
+        if len(stamps) == 1:
+            return True
+        steps = stamps[1:] - stamps[:-1]
+        return bool(steps.min() > shortest and steps.max() < longest)
 
     def _count(self, first: float, last: float, n_samples: int) -> None:
         state, measured = self._state, self._state.measured

@@ -21,6 +21,9 @@ from detector.source.lsl_describe import MAX_CHANNELS, describe, printable
 from detector.units import microvolts_per
 
 MAX_BLOCK_S = 0.2
+_REST_S = 0.25  # the longest sleep while samples cannot be there yet
+_MOST_LEFT_S = 0.5  # samples are left waiting for so long at most, for the input's age is that of those that were pulled
+_EARLY_S = 0.01  # clocks are measured to milliseconds
 _BUFFER_S = 360  # what the sender keeps for us while the network is away
 _OPEN_TIMEOUT_S = 5.0
 _MAX_PULLS = 6
@@ -67,6 +70,7 @@ class Stream:
         self._unseen_s = 0.0  # since the newest sample of a state that was set, until the first one that comes here
         self._replay = config.replay
         self._arrived_at = time.monotonic()
+        self._most_left_s = min(_MOST_LEFT_S, config.stall_s / 2)
         self._correction = TimeCorrection(self._inlet, replay=config.replay)
 
     def close(self) -> None:
@@ -140,9 +144,14 @@ class Stream:
         return wrong
 
     def pull(self, min_samples: int) -> list[Chunk | Gap]:
-        """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``; raises LostError."""
+        """Return what has come, waiting a quarter second at most for ``min_samples``; raises LostError."""
         messages: list[Chunk | Gap] = []
         wanted, timeout_s = min(max(min_samples, 1), self._max_samples), MAX_BLOCK_S
+        if (rest_s := self._rest_s(wanted)) > 0:
+            time.sleep(min(rest_s, _REST_S))
+            if rest_s > _REST_S:
+                return messages
+            timeout_s = max(MAX_BLOCK_S - rest_s, MAX_BLOCK_S / 4)
         for _ in range(_MAX_PULLS):  # a sender faster than us must not keep us here
             try:
                 # Not with pylsl's own min_samples, which forgets the first samples if the rest is lost.
@@ -158,14 +167,23 @@ class Stream:
             if came:  # samples that are thrown away, as stamps that stand still make them, are as good as none
                 self._arrived_at, self._unseen_s = time.monotonic(), 0.0
             messages += came
-            if len(stamps) < wanted:
+            if len(stamps) < wanted or not self._inlet.samples_available():
                 break
             wanted, timeout_s = self._max_samples, 0.0
         return messages
 
+    def _rest_s(self, wanted: int) -> float:
+        """Return for how long the wanted samples cannot be there, s: liblsl would wake this thread for each of them."""
+        if self.newest_s is None or self._inlet.samples_available() >= wanted:
+            return 0.0
+        silent_s, now_s = self.silent_s(), pylsl.local_clock()
+        # By the newest one's time or, where a clock is ahead, by its arrival.
+        age_s = max(now_s - self.newest_s, silent_s)
+        return min(wanted / self.description.rate_hz - age_s - _EARLY_S, self._most_left_s - silent_s)
+
     def _messages(self, values: FloatArray, stamps: TimeArray, silent_s: float) -> list[Chunk | Gap]:
         arrived_s = pylsl.local_clock()
-        samples = values.astype(np.float32) * self._scales
+        samples = np.multiply(values, self._scales, dtype=np.float32)
         segments = self._ledger.process(stamps, arrived_s - self._correction.known, silent_s)
         messages: list[Chunk | Gap] = []
         for segment in segments:

@@ -34,6 +34,9 @@ class Inlet:
     def time_correction(self, timeout: float) -> float:
         return self.correction
 
+    def samples_available(self) -> int:
+        return 0 if not self.chunks or isinstance(self.chunks[0], Exception) else len(self.chunks[0])
+
     def pull_chunk(self, timeout: float, max_samples: int, as_numpy: bool) -> Any:
         chunk = self.chunks.pop(0) if self.chunks else np.empty(0)
         if isinstance(chunk, Exception):
