@@ -142,6 +142,9 @@ class World:
     def time_correction(self, timeout: float) -> float:
         return 0.0
 
+    def samples_available(self) -> int:
+        return 10 * RATE  # whatever is wanted
+
     def pull_chunk(self, timeout: float, max_samples: int, as_numpy: bool) -> tuple[Any, Any]:
         """Give up to a second of EEG, or nothing and the end where all has been said."""
         if not self._wanted or self._next_s - self._begin_s > MOST_S:
@@ -248,6 +251,7 @@ def _replace_edges(world: World, failing: Failing, ran: Ran, folder: Path, monke
     class Inlet:
         open_stream, info = world.open_stream, world.full_info
         time_correction, pull_chunk = world.time_correction, world.pull_chunk
+        samples_available = world.samples_available
 
         def __init__(self, *_: object, **__: object) -> None: ...
 
