@@ -3,10 +3,10 @@
     python benchmarks/hot_path.py                      # both engines, a minute each, chunks of 32 samples
     python benchmarks/hot_path.py --chunk 8 --engines litert
 
-For each engine a bed and a bare loop run side by side on one simulated amplifier. The loop pulls with pylsl whatever has
-come of the size of a push, and pushes as many statuses and markers through the same outlets as the bed: it is what any
-program of Python pays LSL for it. Processor time is user and system time of the process, taken over the same seconds; it
-is the kernel's own count, in nanoseconds. Prints Markdown, and JSON with ``--json``.
+For each engine a bed and a bare loop run side by side on one simulated amplifier. The loop pulls with pylsl, a push at
+a time, and pushes as many statuses and markers through the same outlets as the bed, with as many readers: it is what any
+program of Python pays LSL for that. Processor time is user and system time of the process over the same seconds, the
+kernel's own count in nanoseconds. Prints Markdown, and JSON with ``--json``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Cost:
     ratio: float
     resident_mb: float
     unique_mb: float
-    bare_resident_mb: float
     threads: int
     ready_s: float
     steps: int
@@ -99,7 +98,6 @@ def measure(engine: str, seconds: float, chunk: int) -> Cost:
         bed_s, bare_s = cpu_s(process.pid) - before[0], cpu_s(loop.pid) - before[1]
         took_s = time.monotonic() - began
         memory = process.memory_full_info()
-        bare_mb = psutil.Process(loop.pid).memory_info().rss / 1e6
         threads = process.num_threads()
         del readers
     return Cost(
@@ -111,7 +109,6 @@ def measure(engine: str, seconds: float, chunk: int) -> Cost:
         ratio=bed_s / bare_s,
         resident_mb=memory.rss / 1e6,
         unique_mb=memory.uss / 1e6,
-        bare_resident_mb=bare_mb,
         threads=threads,
         ready_s=ready_s,
         steps=len(delays),
@@ -214,7 +211,6 @@ def show(costs: list[Cost]) -> None:
         ("**... ratio**", [f"**{cost.ratio:.2f}**" for cost in costs]),
         ("memory (resident), MB", [f"{cost.resident_mb:.1f}" for cost in costs]),
         ("... of its own (unique), MB", [f"{cost.unique_mb:.1f}" for cost in costs]),
-        ("... of the bare loop (resident), MB", [f"{cost.bare_resident_mb:.1f}" for cost in costs]),
         ("threads", [f"{cost.threads}" for cost in costs]),
         ("start to READY, s", [f"{cost.ready_s:.2f}" for cost in costs]),
         ("newest sample to status received, median, ms", [f"{cost.delay_median_ms:.2f}" for cost in costs]),

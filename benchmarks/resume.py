@@ -183,7 +183,7 @@ def _samples_of(pipeline: Pipeline) -> dict[str, Any]:
     """Return what a checkpoint does not hold; the stages make it anew at each chunk and never change it in place."""
     c = pipeline.conditioning
     kept = {name: getattr(c, name)._state for name in ("quality", "resampler", "framer")}
-    filters = [section.copy() for section in c.filters._state.sections or []]
+    filters = [section.copy() for section in c.filters._state.memories or []]
     copied = {name: type(state)(**vars(state)) for name, state in kept.items()}
     return {"stages": copied, "filters": filters, "waiting": (list(c._waiting), c._n_waiting, c._n_needed)}
 
@@ -201,7 +201,7 @@ def _go_on(pipeline: Pipeline, way: str, state: Any, samples: dict[str, Any], ga
     if "without the baselines" in way:
         c.bands.reset()
     if "filters" in way:
-        c.filters._state.sections = [section.copy() for section in samples["filters"]]
+        c.filters._state.memories = [section.copy() for section in samples["filters"]]
     if "samples" in way:
         for name, kept in samples["stages"].items():
             getattr(c, name)._state = type(kept)(**vars(kept))

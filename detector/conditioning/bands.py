@@ -108,7 +108,8 @@ class Bands:
         """Return (n_frames, n_derivations, n_bands), log10 µV²."""
         parts = products(self._waves, frames)
         powers = self._sums @ np.square(parts, out=parts)
-        return np.log10(powers + _FLOOR_UV2).swapaxes(1, 2).astype(np.float64)
+        log_powers: npt.NDArray[np.float64] = np.log10(powers + _FLOOR_UV2).swapaxes(1, 2).astype(np.float64)
+        return log_powers
 
     def _baselines(self, log_powers: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:
         """Return the baselines behind each frame, (n_frames, n_derivations, n_bands)."""
@@ -141,5 +142,5 @@ class Bands:
 
 def _level(baselines: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:
     """Return (n_frames, 1, 1), the mean of the baselines of good derivations; 0 where none is good."""
-    sums = (baselines * good[..., None]).sum(axis=(1, 2), keepdims=True)
+    sums: npt.NDArray[np.float64] = (baselines * good[..., None]).sum(axis=(1, 2), keepdims=True)
     return sums / np.maximum(good.sum(axis=1) * baselines.shape[2], 1)[:, None, None]

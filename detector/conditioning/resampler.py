@@ -2,8 +2,8 @@
 
 A windowed-sinc low-pass (Kaiser, 60 dB) is evaluated as a polyphase filter (Crochiere and Rabiner 1983,
 Multirate Digital Signal Processing, ch. 3): a few outputs at a time are a matrix times the inputs that they depend on,
-and the matrices repeat where the grids of input and output meet again. Each chunk gives all the output that it can, half a filter (`delay_s`)
-behind: 45 to 49 ms from 250 to 1000 Hz, where aliases are 74 dB down or more and rhythms of 3 and 25 Hz are right to
+and the matrices repeat where the grids of input and output meet again. Each chunk gives all the output that it can,
+half a filter (`delay_s`) behind: 45 to 49 ms from 250 to 1000 Hz, where aliases are 74 dB down or more and rhythms of 3 and 25 Hz are right to
 0.06 %. soxr's streams are three to seven times as fast, but keep much back: fed by eight samples at 500 to 1000 Hz, LQ
 gives its output 0.5 to 1 s late, MQ and HQ 2 s, and QQ, which is prompt, lets aliases through. Measured by
 ``benchmarks/resamplers.py``.
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from detector.errors import BadDataError
-from detector.messages import MAX_RATE_HZ, MIN_RATE_HZ, Chunk
+from detector.messages import MAX_RATE_HZ, MIN_RATE_HZ, Chunk, FloatArray
 
 _LARGEST = 4096
 _GROUP = 16  # outputs of a matrix product, about: more make the products wasteful, fewer make them many

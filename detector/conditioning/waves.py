@@ -10,7 +10,7 @@ import numpy.typing as npt
 from detector.messages import FloatArray
 
 
-def centred_waves(cycles: npt.NDArray[np.float64], window: npt.NDArray[np.float64]) -> FloatArray:
+def centred_waves(cycles: npt.NDArray[np.floating], window: npt.NDArray[np.floating]) -> FloatArray:
     """Return (2 * n_lines, n_samples): cosines, then sines, under a window, of a signal less its mean.
 
     Taking the mean off is linear, so that it is done here, once, and not to each frame.

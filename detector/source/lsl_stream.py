@@ -22,7 +22,7 @@ from detector.units import microvolts_per
 
 MAX_BLOCK_S = 0.2
 _REST_S = 0.25  # the longest sleep while samples cannot be there yet
-_MOST_LEFT_S = 0.5  # samples are left waiting for so long at most, for the input's age is that of those that were pulled
+_MOST_LEFT_S = 0.5  # for so long samples are left waiting: the input's age is that of those that were pulled
 _EARLY_S = 0.01  # clocks are measured to milliseconds
 _BUFFER_S = 360  # what the sender keeps for us while the network is away
 _OPEN_TIMEOUT_S = 5.0

@@ -116,7 +116,7 @@ def test_the_rhythm_comes_between_the_powers_and_the_flag() -> None:
     made = frames(noise(256 * 20, 2) + sine(4, 30, 20), np.array([True, False]))
     found = np.stack([f.values for f in Bands(config).process(made)]).reshape(len(made), 2, -1)
     np.testing.assert_allclose(np.delete(found, 6, axis=2), run(made), atol=1e-6)
-    alone = Rhythm(rhythm, 256.0, 512).strengths(np.stack([frame.samples for frame in made]))
+    alone = Rhythm(rhythm, 256.0, 512).strengths([frame.samples for frame in made])
     assert (alone > 0.05).all()
     np.testing.assert_allclose(found[:, 0, 6], alone[:, 0], atol=1e-3)
     assert (found[:, 1, 6] == 0).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -54,6 +55,23 @@ def test_the_size_of_the_chunks_changes_nothing(rate_hz: float, size: int) -> No
     assert len(expected.samples) > 300
     np.testing.assert_allclose(out.samples, expected.samples, atol=1e-5)
     np.testing.assert_array_equal(out.timestamps, expected.timestamps)
+
+
+@pytest.mark.parametrize("rate_hz", [*RATES, 249.87, 331.7])
+def test_samples_are_those_of_scipy_in_double_precision(rate_hz: float) -> None:
+    samples = noise(5000, 3)
+    ratio = Fraction(256 / rate_hz).limit_denominator(4096)
+    up, down = ratio.numerator, ratio.denominator
+    widest = max(up, down)
+    length, beta = signal.kaiserord(60.0, 0.3 / widest)
+    taps = signal.firwin(length | 1, 0.85 / widest, window=("kaiser", beta)) * up
+    lead = down * 100  # the first sample, as if it had been there for ever
+    known = np.concatenate([np.repeat(samples[:1], lead, axis=0), samples]).astype(np.float64)
+    expected = signal.upfirdn(taps, known, up, down, axis=0)[up * 100 :]
+    for size in (10**6, 300):
+        out = resample(rate_hz, samples, size).samples
+        assert len(out) > 600
+        np.testing.assert_allclose(out, expected[: len(out)], rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate_hz", RATES)

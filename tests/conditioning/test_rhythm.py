@@ -13,7 +13,7 @@ RHYTHM = Rhythm(RhythmConfig(band_hz=(1.0, 12.0), repeats_hz=(1.5, 10.0)), 256.0
 
 def strength(samples: FloatArray, rhythm: Rhythm = RHYTHM) -> float:
     """Return the strength of one frame of one derivation."""
-    return float(rhythm.strengths(samples.astype(np.float32)[None, :, None])[0, 0])
+    return float(rhythm.strengths([samples.astype(np.float32)[:, None]])[0, 0])
 
 
 def sine(hz: float, uv: float = 50.0) -> FloatArray:
@@ -81,6 +81,6 @@ def test_a_flat_frame_has_none() -> None:
 
 def test_derivations_and_frames_do_not_mix() -> None:
     frames = np.stack([np.column_stack([sine(4), white(1)]), np.column_stack([white(2), np.zeros(512)])])
-    found = RHYTHM.strengths(frames.astype(np.float32))
+    found = RHYTHM.strengths(list(frames.astype(np.float32)))
     alone = [[strength(frame[:, i]) for i in range(2)] for frame in frames]
     np.testing.assert_allclose(found, alone, atol=1e-5)

@@ -170,7 +170,7 @@ loaded = service._loaded
 eeg = SyntheticEeg(SyntheticConfig(duration_s=20))
 pipeline = Pipeline(Conditioning(loaded.bundle.card, eeg.description), loaded.network, Decision(loaded.decision))
 print(len([said for message in eeg.messages() for said in pipeline.process(message)]))
-print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "keras", "jax", "h5py")])
+print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "keras", "jax", "h5py", "scipy")])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     said, heavy = done.stdout.splitlines()
