@@ -143,4 +143,5 @@ class Bands:
 def _level(baselines: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:
     """Return (n_frames, 1, 1), the mean of the baselines of good derivations; 0 where none is good."""
     sums: npt.NDArray[np.float64] = (baselines * good[..., None]).sum(axis=(1, 2), keepdims=True)
-    return sums / np.maximum(good.sum(axis=1) * baselines.shape[2], 1)[:, None, None]
+    level: npt.NDArray[np.float64] = sums / np.maximum(good.sum(axis=1) * baselines.shape[2], 1)[:, None, None]
+    return level

@@ -67,6 +67,7 @@ class QualityConfig:
 
 # Rows of a block's summary; the mains' real and imaginary parts follow.
 _LOW, _HIGH, _AT_LOW, _AT_HIGH, _FINITE, _LOST, _SIZE, _LINE = range(8)
+_FEW = 8192  # values, for which one call is cheaper than several
 _LIMIT_UV = np.float32(1e6)  # 1 V: 1e30 is a legal float, but no sum of its squares is
 
 
@@ -274,8 +275,8 @@ class Quality:
 
 
 def _extreme(choose: np.ufunc, rows: FloatArray) -> FloatArray:
-    """Reduce (n_blocks, n_samples, n_channels) over the samples; halving them is four times as fast as numpy's way."""
-    while rows.shape[1] % 2 == 0:
+    """Reduce (n_blocks, n_samples, n_channels) over the samples; halving many is four times as fast as numpy's way."""
+    while rows.shape[1] % 2 == 0 and rows.size > _FEW:
         half = rows.shape[1] // 2
         rows = choose(rows[:, :half], rows[:, half:])
     out: FloatArray = choose.reduce(rows, axis=1)

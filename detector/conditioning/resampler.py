@@ -3,10 +3,9 @@
 A windowed-sinc low-pass (Kaiser, 60 dB) is evaluated as a polyphase filter (Crochiere and Rabiner 1983,
 Multirate Digital Signal Processing, ch. 3): a few outputs at a time are a matrix times the inputs that they depend on,
 and the matrices repeat where the grids of input and output meet again. Each chunk gives all the output that it can,
-half a filter (`delay_s`) behind: 45 to 49 ms from 250 to 1000 Hz, where aliases are 74 dB down or more and rhythms of 3 and 25 Hz are right to
-0.06 %. soxr's streams are three to seven times as fast, but keep much back: fed by eight samples at 500 to 1000 Hz, LQ
-gives its output 0.5 to 1 s late, MQ and HQ 2 s, and QQ, which is prompt, lets aliases through. Measured by
-``benchmarks/resamplers.py``.
+half a filter (`delay_s`) behind: 45 to 49 ms from 250 to 1000 Hz, where aliases are 74 dB down or more and rhythms of 3
+and 25 Hz are right to 0.06 %. soxr's streams keep much back: fed by eight samples at 500 to 1000 Hz, LQ gives its output
+0.5 to 1 s late, MQ and HQ 2 s, and QQ, which is prompt, lets aliases through. Measured by ``benchmarks/resamplers.py``.
 """
 
 from __future__ import annotations
@@ -172,5 +171,6 @@ def _design(up: int, down: int) -> npt.NDArray[np.float64]:
     beta = 0.1102 * (_STOP_BAND_DB - 8.7)
     cutoff = (stop + passed) / 2
     at = np.arange(length) - (length - 1) / 2
-    taps: npt.NDArray[np.float64] = np.sinc(cutoff * at) * np.kaiser(length, beta)
-    return taps / taps.sum() * up
+    low_pass = np.sinc(cutoff * at) * np.kaiser(length, beta)
+    taps: npt.NDArray[np.float64] = low_pass / low_pass.sum() * up
+    return taps

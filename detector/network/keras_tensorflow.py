@@ -7,6 +7,9 @@ is held back while it is imported, and shown if the import fails.
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from detector.errors import EngineError
 from detector.network.held_stderr import held_stderr
@@ -15,8 +18,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The same sums in the same order on every machine, and no memory that is written and then executed.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+
+@contextmanager
+def _without_jax() -> Iterator[None]:
+    """Keep TensorFlow from importing JAX where that is installed, too: it takes 110 MB, and is for converting models."""
+    hidden = "jax" not in sys.modules and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
+    if hidden:
+        sys.modules["jax"] = None  # type: ignore[assignment] # as Python has it of what must not be imported
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["jax"]
+
+
 try:
-    with held_stderr():
+    with held_stderr(), _without_jax():
         import keras
         import tensorflow as tf
 

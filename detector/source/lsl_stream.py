@@ -176,7 +176,7 @@ class Stream:
         """Return for how long the wanted samples cannot be there, s: liblsl would wake this thread for each of them."""
         if self.newest_s is None or self._inlet.samples_available() >= wanted:
             return 0.0
-        silent_s, now_s = self.silent_s(), pylsl.local_clock()
+        silent_s, now_s = self.silent_s(), float(pylsl.local_clock())
         # By the newest one's time or, where a clock is ahead, by its arrival.
         age_s = max(now_s - self.newest_s, silent_s)
         return min(wanted / self.description.rate_hz - age_s - _EARLY_S, self._most_left_s - silent_s)

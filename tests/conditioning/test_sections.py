@@ -27,7 +27,8 @@ def designs(rate_hz: float) -> dict[str, tuple[Coefficients, tuple[Array, Array]
 def run(coefficients: Coefficients, samples: npt.NDArray[np.floating], sizes: list[int]) -> Array:
     """Filter from a memory of nothing, in chunks of these sizes, over and over."""
     section, memory = Section(coefficients), np.zeros((2, samples.shape[1]))
-    parts, start = [], 0
+    parts: list[Array] = []
+    start = 0
     while start < len(samples):
         size = sizes[len(parts) % len(sizes)]
         filtered, memory = section.process(samples[start : start + size], memory)

@@ -21,6 +21,15 @@ def test_importing_tensorflow_writes_nothing_on_stderr() -> None:
     assert done.stderr == ""
 
 
+def test_tensorflow_brings_no_jax_and_does_not_keep_it_out() -> None:
+    script = (
+        "import sys; from detector.network.keras_tensorflow import tf; print(*[m for m in sys.modules if m == 'jax'])\n"
+        "import jax; print(jax.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "\njax\n"
+
+
 # Keras 3.15 under numpy 2.4, when weights are saved.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize(
