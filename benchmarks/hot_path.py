@@ -5,8 +5,8 @@
 
 For each engine a bed and a bare loop run side by side on one simulated amplifier. The loop pulls with pylsl, a push at
 a time, and pushes as many statuses and markers through the same outlets as the bed, with as many readers: it is what
-any program of Python pays LSL for that. Processor time is user and system time of the process over the same seconds, the
-kernel's own count in nanoseconds. Prints Markdown, and JSON with ``--json``.
+any program of Python pays LSL for that. Processor time is user and system time of the process over the same seconds,
+the kernel's own count in nanoseconds. Prints Markdown, and JSON with ``--json``.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ A windowed-sinc low-pass (Kaiser, 60 dB) is evaluated as a polyphase filter (Cro
 Multirate Digital Signal Processing, ch. 3): a few outputs at a time are a matrix times the inputs that they depend on,
 and the matrices repeat where the grids of input and output meet again. Each chunk gives all the output that it can,
 half a filter (`delay_s`) behind: 45 to 49 ms from 250 to 1000 Hz, where aliases are 74 dB down or more and rhythms of 3
-and 25 Hz are right to 0.06 %. soxr's streams keep much back: fed by eight samples at 500 to 1000 Hz, LQ gives its output
-0.5 to 1 s late, MQ and HQ 2 s, and QQ, which is prompt, lets aliases through. Measured by ``benchmarks/resamplers.py``.
+and 25 Hz are right to 0.06 %. soxr's streams keep much back: fed by eight samples at 500 to 1000 Hz, LQ gives its
+output 0.5 to 1 s late, MQ and HQ 2 s, and QQ, which is prompt, lets aliases through. Measured by
+``benchmarks/resamplers.py``.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 @contextmanager
 def _without_jax() -> Iterator[None]:
-    """Keep TensorFlow from importing JAX where that is installed, too: it takes 110 MB, and is for converting models."""
+    """Keep TensorFlow from importing JAX where that is installed: it takes 110 MB, and is for converting models."""
     hidden = "jax" not in sys.modules and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
     if hidden:
         sys.modules["jax"] = None  # type: ignore[assignment] # as Python has it of what must not be imported
