@@ -151,25 +151,27 @@ def test_a_checkpoint_names_the_model_and_not_the_engine(bundle: Bundle, engines
     assert names[0]["hash of the network"] == bundle.sha256
 
 
-def test_a_bed_with_the_light_engine_imports_no_tensorflow(tmp_path: Path) -> None:
+def test_a_bed_with_the_light_engine_imports_neither_tensorflow_nor_scipy(tmp_path: Path) -> None:
     config = tmp_path / "bed.toml"
     config.write_text('[bed]\nname = "light"\n[source]\nsource_id = "none"\n[model]\nengine = "litert"\n')
     program = f"""
 import sys
 from pathlib import Path
+import numpy as np
 from detector.config import load_config
-from detector.messages import Chunk
+from detector.messages import Chunk, Description
 from detector.decision import Decision
 from detector.pipeline import Conditioning, Pipeline
 from detector.service import Service
-from detector.source.synthetic import SyntheticConfig, SyntheticEeg
 
 config = load_config(Path({str(config)!r}))
 service = Service(config)
 loaded = service._loaded
-eeg = SyntheticEeg(SyntheticConfig(duration_s=20))
-pipeline = Pipeline(Conditioning(loaded.bundle.card, eeg.description), loaded.network, Decision(loaded.decision))
-print(len([said for message in eeg.messages() for said in pipeline.process(message)]))
+card, n, rate_hz = loaded.bundle.card, 20 * 500, 500.0
+description = Description(card.derivations, rate_hz, (1.0,) * 22, ("microvolts",) * 22)
+pipeline = Pipeline(Conditioning(card, description), loaded.network, Decision(loaded.decision))
+samples = np.random.default_rng(0).normal(0, 30, (n, 22)).astype(np.float32)
+print(len(list(pipeline.process(Chunk(samples, np.arange(n) / rate_hz)))))
 print([name for name in sys.modules if name.partition(".")[0] in ("tensorflow", "keras", "jax", "h5py", "scipy")])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
