@@ -165,12 +165,23 @@ class Stream:
             silent_s = self.silent_s() + self._unseen_s
             came = self._messages(np.asarray(values), np.asarray(stamps, dtype=np.float64), silent_s)
             if came:  # samples that are thrown away, as stamps that stand still make them, are as good as none
-                self._arrived_at, self._unseen_s = time.monotonic(), 0.0
+                self._arrived_at, self._unseen_s = self._came_at(len(stamps) == wanted), 0.0
             messages += came
             if len(stamps) < wanted or not self._inlet.samples_available():
                 break
             wanted, timeout_s = self._max_samples, 0.0
         return messages
+
+    def _came_at(self, is_all: bool) -> float:
+        """Return when the newest sample came, on the monotonic clock: a stall is counted from there.
+
+        Fewer than were wanted may have been left waiting here.
+        """
+        now, newest_s = time.monotonic(), self.newest_s
+        if is_all or newest_s is None:
+            return now
+        waited_s = min(max(float(pylsl.local_clock()) - newest_s, 0.0), self._most_left_s)
+        return max(now - waited_s, self._arrived_at)
 
     def _rest_s(self, wanted: int) -> float:
         """Return for how long the wanted samples cannot be there, s: liblsl would wake this thread for each of them."""

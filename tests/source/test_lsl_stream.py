@@ -303,3 +303,19 @@ def test_no_sleep_makes_a_source_look_stalled(monkeypatch: pytest.MonkeyPatch) -
     stream.pull(512)
     assert rests == [pytest.approx(0.25, abs=0.02)]
     stream.close()
+
+
+def test_a_stall_is_counted_from_when_samples_came_that_were_left_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    _rests(monkeypatch)
+    stream, inlet = _stream(monkeypatch, [_stamps(10, pylsl.local_clock() - 0.3)])
+    stream.pull(10)
+    assert stream.silent_s() < 0.1
+    stream._arrived_at -= 0.4  # a turn that slept
+    inlet.chunks.append(np.array([stream.newest_s]) + 1 / RATE)
+    assert stream.pull(128)
+    assert stream.silent_s() == pytest.approx(0.25, abs=0.05)
+    stream._arrived_at -= 5  # a backlog: it comes, however old it is
+    inlet.chunks.append(np.array([stream.newest_s]) + 1 / RATE)
+    assert stream.pull(128)
+    assert stream.silent_s() <= 0.5
+    stream.close()
