@@ -303,8 +303,13 @@ def status_of(values: Any, stamp: float) -> StatusSample:
         time_s=stamp,
         probability=probability,
         state=State(int(code)) if code in tuple(State) else State.NOT_MONITORING,
-        good_channels=int(good) if math.isfinite(good) else 0,
+        good_channels=_count(good),
         input_age_s=age_s,
-        missing_samples=int(missing) if math.isfinite(missing) else 0,
+        missing_samples=_count(missing),
         burden=burden,
     )
+
+
+def _count(value: float) -> int:
+    """Return a count that fits everywhere; a peer may send any number."""
+    return int(min(max(value, 0.0), 2.0**53)) if math.isfinite(value) else 0

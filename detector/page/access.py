@@ -20,7 +20,7 @@ from detector.page.config import Server
 COOKIE = "seizure-detector-page"
 CHANGE_HEADER = "x-seizure-detector-page"
 SESSION_S = 16 * 3600.0  # a long shift
-_MOST_SESSIONS = 500
+_MOST_ENDED = 1000
 _MOST_ADDRESSES = 1000
 
 
@@ -35,11 +35,19 @@ class Access:
         The word to log in with; empty where none is asked for.
     clock
         Seconds that never go back.
+    utc
+        UNIX time, by which sessions end.
     """
 
-    def __init__(self, config: Server, token: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._config, self._token, self._clock = config, token, clock
-        self._sessions: OrderedDict[str, float] = OrderedDict()
+    def __init__(
+        self,
+        config: Server,
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self._config, self._token, self._utc = config, token, utc
+        self._ended: OrderedDict[str, None] = OrderedDict()  # sessions whose people have logged out
         self._logins = Limit(10, 60.0, clock)
         self._changes = Limit(60, 60.0, clock)
 
@@ -56,15 +64,14 @@ class Access:
         """
         proxy = self._config.trusted_proxy
         if proxy:
-            return _address(request) in (proxy, "127.0.0.1", "::1")
+            return _peer(request) in (proxy, "127.0.0.1", "::1")
         return self.asks or request.url.hostname == "localhost" or _is_address(request.url.hostname or "")
 
     def may_change(self, request: Request) -> bool:
         """Whether whoever asks has logged in, where that is asked for."""
         if not self._token:
             return True
-        ends_s = self._sessions.get(request.cookies.get(COOKIE, ""))
-        return ends_s is not None and self._clock() < ends_s
+        return self._is_session(request.cookies.get(COOKIE, ""))
 
     def may_look(self, request: Request) -> bool:
         """Whether whoever asks may look."""
@@ -78,23 +85,45 @@ class Access:
 
     def is_flood(self, request: Request) -> bool:
         """Whether an address changes more than anybody can mean to."""
-        return not self._changes.admits(_address(request))
+        return not self._changes.admits(self._address(request))
 
     def log_in(self, request: Request, word: str) -> str | None:
         """Return a new session's cookie, or ``None`` where the word is another one or too many were tried."""
-        if not self._logins.admits(_address(request)):
+        if not self._logins.admits(self._address(request)):
             return None
         if not hmac.compare_digest(word.encode(), self._token.encode()):
             return None
-        session = secrets.token_urlsafe(32)
-        self._sessions[session] = self._clock() + SESSION_S
-        while len(self._sessions) > _MOST_SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
+        named = f"{self._utc() + SESSION_S:.0f}.{secrets.token_urlsafe(16)}"
+        return f"{named}.{self._signed(named)}"
 
     def log_out(self, request: Request) -> None:
         """End a session."""
-        self._sessions.pop(request.cookies.get(COOKIE, ""), None)
+        self._ended[request.cookies.get(COOKIE, "")] = None
+        while len(self._ended) > _MOST_ENDED:
+            self._ended.popitem(last=False)
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether the browser speaks TLS, to this page or to the proxy before it."""
+        told = request.headers.get("x-forwarded-proto", "") if self._is_proxy(request) else ""
+        return (told or request.url.scheme) == "https"
+
+    def _is_session(self, cookie: str) -> bool:
+        # It is known by its signature and not by heart: a page that is begun again keeps its screens.
+        named, _, signature = cookie.rpartition(".")
+        if cookie in self._ended or not hmac.compare_digest(signature.encode(), self._signed(named).encode()):
+            return False
+        return float(named.partition(".")[0]) > self._utc()
+
+    def _signed(self, text: str) -> str:
+        return hmac.new(self._token.encode(), text.encode(), "sha256").hexdigest()
+
+    def _is_proxy(self, request: Request) -> bool:
+        return bool(self._config.trusted_proxy) and _peer(request) == self._config.trusted_proxy
+
+    def _address(self, request: Request) -> str:
+        """Return who asks: the last that the proxy, where there is one, has written down."""
+        forwarded = request.headers.get("x-forwarded-for", "") if self._is_proxy(request) else ""
+        return forwarded.rpartition(",")[2].strip()[:100] or _peer(request)
 
 
 class Limit:
@@ -126,7 +155,7 @@ class Limit:
         return admitted
 
 
-def _address(request: Request) -> str:
+def _peer(request: Request) -> str:
     return request.client.host if request.client else ""
 
 

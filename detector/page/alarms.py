@@ -8,6 +8,7 @@ ends a seizure, which goes only when somebody has acknowledged it *and* a monito
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -41,6 +42,7 @@ class Action(StrEnum):
     RAISED = "raised"
     ESCALATED = "escalated"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    SEEN_AGAIN = "seen-again"
     OVER = "over"
     ACKNOWLEDGED = "acknowledged"
     UNDONE = "acknowledgement-undone"
@@ -60,13 +62,16 @@ class Seen:
     silence_s
         Seconds since its last heartbeat.
     problem
-        Why it cannot be read; empty where it can.
+        Why it cannot be read, or relied upon; empty where it can.
+    had_seizure
+        Whether a seizure was said since the look before this one, also where it is over already.
     """
 
     state: State | None
     cause: str = ""
     silence_s: float = 0.0
     problem: str = ""
+    had_seizure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class Alarms:
     ) -> None:
         self.settings, self._write = settings, write
         self._alarms = {alarm.id: alarm for alarm in standing if alarm.stands}
+        self._raised_s: dict[str, float] = {}  # on the clock of the delays
         self._true: dict[tuple[str, AlarmKind], _Technical] = {}
         self._n = 0
 
@@ -151,9 +157,21 @@ class Alarms:
             ),
         )
 
-    def see(self, bed: str, seen: Seen, now_s: float) -> None:
-        """Take in what is known of a bed; to be called several times a second also where nothing new has come."""
-        self._see_seizure(bed, seen, now_s)
+    def see(self, bed: str, seen: Seen, now_s: float, utc_s: float) -> None:
+        """Take in what is known of a bed; to be called several times a second also where nothing new has come.
+
+        Parameters
+        ----------
+        bed
+            The bed.
+        seen
+            What is known of it.
+        now_s
+            Seconds that never go back, by which delays are judged.
+        utc_s
+            UNIX time, which is only told.
+        """
+        self._see_seizure(bed, seen, now_s, utc_s)
         settings = self.settings
         long = f"for {seen.silence_s:.0f} s" if math.isfinite(seen.silence_s) else "since this page began"
         dead = f"no heartbeat of the detector {long}: nothing is being watched"
@@ -169,7 +187,7 @@ class Alarms:
             ),
             (AlarmKind.PROBLEM, bool(seen.problem), 0.0, Priority.HIGH, seen.problem),
         ):
-            self._see_technical(bed, kind, is_true, grace_s, priority, text, now_s)
+            self._see_technical(bed, kind, is_true, grace_s, priority, text, now_s, utc_s)
 
     def acknowledge(self, alarm_id: str, who: str, now_s: float) -> Alarm:
         """Have somebody take notice of an alarm.
@@ -223,39 +241,47 @@ class Alarms:
             raise UsageError("this alarm does not stand any more")
         return self._alarms[alarm_id], who
 
-    def _see_seizure(self, bed: str, seen: Seen, now_s: float) -> None:
-        alarm = next(
-            (
-                one
-                for one in self._alarms.values()
-                if one.bed == bed and one.kind.is_physiological and one.over_s is None
-            ),
-            None,
-        )
-        if seen.state is State.SEIZURE:
+    def _see_seizure(self, bed: str, seen: Seen, now_s: float, utc_s: float) -> None:
+        mine = [alarm for alarm in self._alarms.values() if alarm.bed == bed and alarm.kind.is_physiological]
+        alarm = next((one for one in mine if one.over_s is None), None)
+        if seen.state is State.SEIZURE or seen.had_seizure:
             if alarm is None:
-                self._raise(bed, AlarmKind.SEIZURE, Priority.HIGH, "seizure", now_s)
-                return
-            if alarm.unknown_s is not None:  # it is seen again
-                alarm = self._alarms[alarm.id] = replace(alarm, unknown_s=None)
-        elif alarm is not None and seen.state is State.NON_SEIZURE:
-            alarm = self._change(replace(alarm, over_s=now_s, unknown_s=None), Action.OVER, now_s)
-        elif alarm is not None and alarm.unknown_s is None:
-            alarm = self._change(replace(alarm, unknown_s=now_s), Action.OUTCOME_UNKNOWN, now_s)
+                alarm = self._raise(bed, AlarmKind.SEIZURE, Priority.HIGH, "seizure", now_s, utc_s)
+            elif alarm.unknown_s is not None:
+                # Nobody knows whether it is the one that somebody has acknowledged: it has to be looked after again.
+                again = replace(alarm, unknown_s=None, escalated_s=None, acknowledged_s=None, acknowledged_by="")
+                self._raised_s[alarm.id] = now_s
+                alarm = self._change(again, Action.SEEN_AGAIN, utc_s)
+        if alarm is not None and seen.state is State.NON_SEIZURE:
+            self._change(replace(alarm, over_s=utc_s, unknown_s=None), Action.OVER, utc_s)
+        elif alarm is not None and seen.state is not State.SEIZURE and alarm.unknown_s is None:
+            self._change(replace(alarm, unknown_s=utc_s), Action.OUTCOME_UNKNOWN, utc_s)
         for one in [*self._alarms.values()]:
             waits = one.bed == bed and one.kind.is_physiological and one.acknowledged_s is None
-            if waits and one.escalated_s is None and now_s - one.since_s >= self.settings.escalate_s:
-                self._change(replace(one, escalated_s=now_s), Action.ESCALATED, now_s)
+            raised_s = self._raised_s.setdefault(one.id, now_s)  # those of before this page count from now
+            if waits and one.escalated_s is None and now_s - raised_s >= self.settings.escalate_s:
+                self._change(replace(one, escalated_s=utc_s), Action.ESCALATED, utc_s)
 
     def _see_technical(
-        self, bed: str, kind: AlarmKind, is_true: bool, grace_s: float, priority: Priority, text: str, now_s: float
+        self,
+        bed: str,
+        kind: AlarmKind,
+        is_true: bool,
+        grace_s: float,
+        priority: Priority,
+        text: str,
+        now_s: float,
+        utc_s: float,
     ) -> None:
         alarm = next((one for one in self._alarms.values() if (one.bed, one.kind) == (bed, kind)), None)
         if is_true:
             true = self._true.setdefault((bed, kind), _Technical(now_s, now_s))
             true.true_s = now_s
+            if alarm is not None and kind is AlarmKind.PROBLEM and _form(text) != _form(alarm.text):
+                self._change(replace(alarm, over_s=utc_s), Action.OVER, utc_s)  # this is another one
+                alarm = None
             if alarm is None and now_s - true.since_s >= grace_s:
-                self._raise(bed, kind, priority, text, now_s)
+                self._raise(bed, kind, priority, text, now_s, utc_s)
             elif alarm is not None:
                 self._alarms[alarm.id] = replace(alarm, text=text)
             return
@@ -266,18 +292,20 @@ class Alarms:
             return
         del self._true[(bed, kind)]
         if alarm is not None:
-            self._change(replace(alarm, over_s=now_s), Action.OVER, now_s)
+            self._change(replace(alarm, over_s=utc_s), Action.OVER, utc_s)
 
-    def _raise(self, bed: str, kind: AlarmKind, priority: Priority, text: str, now_s: float) -> None:
+    def _raise(self, bed: str, kind: AlarmKind, priority: Priority, text: str, now_s: float, utc_s: float) -> Alarm:
         self._n += 1
-        alarm = Alarm(f"{bed}.{kind}.{now_s * 1000:.0f}.{self._n}", bed, kind, priority, text, now_s)
-        self._change(alarm, Action.RAISED, now_s)
+        alarm = Alarm(f"{bed}.{kind}.{utc_s * 1000:.0f}.{self._n}", bed, kind, priority, text, utc_s)
+        self._raised_s[alarm.id] = now_s
+        return self._change(alarm, Action.RAISED, utc_s)
 
     def _change(self, alarm: Alarm, action: Action, now_s: float, *, who: str = "") -> Alarm:
         if alarm.stands:
             self._alarms[alarm.id] = alarm
         else:
             self._alarms.pop(alarm.id, None)
+            self._raised_s.pop(alarm.id, None)
         self._write(AlarmRow(now_s, action, alarm, who))
         return alarm
 
@@ -287,3 +315,8 @@ def _name(who: str) -> str:
     if not 0 < len(who) <= LONGEST_NAME or not who.isprintable():
         raise UsageError(f"got a name of {len(who)} characters; expected who it is, in 1 to {LONGEST_NAME} letters")
     return who
+
+
+def _form(text: str) -> str:
+    """Return a text without its numbers."""
+    return re.sub(r"[0-9]+", "", text)

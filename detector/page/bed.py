@@ -17,6 +17,7 @@ BIN_S = 10
 _SPARK_BINS = 90  # a quarter of an hour
 # A status is about samples of now, or says that they are old; one that is itself older was kept on its way.
 LATE_S = 5.0
+METADATA_S = 5.0  # for so long may a detector that talks not say who it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +58,22 @@ class BedBook:
         self.seen_s = seen_s
         self.n_markers = 0
         self.bins: deque[Bin] = deque(maxlen=_SPARK_BINS)
+        #: Whether a seizure was said since this was set to False.
+        self.had_seizure = False
+        self._seizure_s = -math.inf  # the sample time of the newest word of a seizure
+        self._heard_since_s: float | None = None
         self._heard_s = found_s
         self._bin: list[StatusSample | None] = []
         self._bin_s: int | None = None
 
     def connected(self) -> None:
         """Forget what another run of the detector said."""
+        if not self.is_readable:
+            self.had_seizure = False
         self.about = None
         self.view.forget()
         self.view.sample = None
+        self._heard_since_s, self._seizure_s = None, -math.inf
 
     def take(self, record: Record, utc_s: float, now_s: float, age_s: float | None) -> None:
         """Take in a record.
@@ -81,18 +89,27 @@ class BedBook:
         age_s
             How old it is by the LSL clocks; ``None`` while they have not been compared.
         """
-        self.view.take(record, "")
+        is_late = age_s is not None and age_s > LATE_S
         if isinstance(record, Marker):
             self.n_markers += 1
+            self.view.take(record, "")
             if record.text == State.SEIZURE.label:
-                self.last_seizure_s = utc_s
+                self._saw_seizure(record.time_s, utc_s)
             return
-        if age_s is not None and age_s > LATE_S:
-            return
-        self._heard_s, self.seen_s = now_s, utc_s
         if record.state is State.SEIZURE:
-            self.last_seizure_s = utc_s
+            self._saw_seizure(record.time_s, utc_s)
+        if is_late:
+            return
+        self.view.take(record, "")
+        if self._heard_since_s is None:
+            self._heard_since_s = now_s
+        self._heard_s, self.seen_s = now_s, utc_s
         self._bin.append(record)
+
+    def _saw_seizure(self, time_s: float, utc_s: float) -> None:
+        # Also one that came late, or came and went since the alarms looked: it was said, and somebody must know.
+        self.had_seizure = True
+        self._seizure_s, self.last_seizure_s = time_s, utc_s
 
     def silence_s(self, now_s: float) -> float:
         """Return the seconds since a status of now came; infinite before the first."""
@@ -109,13 +126,22 @@ class BedBook:
 
     def seen(self, now_s: float) -> Seen:
         """Return what is known now, for the alarms."""
-        silence_s = self.silence_s(now_s)
-        sample = self.view.sample
+        silence_s, sample, problem = self.silence_s(now_s), self.view.sample, self.problem
+        if self.about is not None and not self.is_readable:
+            return Seen(None, silence_s=silence_s, problem=problem)
+        had = self.had_seizure
         if self.is_dead(now_s) or sample is None:
-            return Seen(None, silence_s=silence_s, problem=self.problem)
-        if not self.is_readable:
-            return Seen(None, silence_s=silence_s, problem=self.problem)
-        return Seen(sample.state, self._cause(), silence_s, self.problem)
+            return Seen(None, silence_s=silence_s, problem=problem, had_seizure=had)
+        if self.about is None:
+            if self._heard_since_s is None or now_s - self._heard_since_s <= METADATA_S:
+                return Seen(None, silence_s=silence_s, problem=problem)
+            # Whose contract stays unknown is not believed, but for a seizure.
+            problem = problem or "its metadata do not come, so nothing that it says can be relied upon"
+            return Seen(State.SEIZURE if sample.state is State.SEIZURE else None, "", silence_s, problem, had)
+        state = sample.state
+        if state is State.NON_SEIZURE and sample.time_s < self._seizure_s:
+            state = State.SEIZURE  # the marker came before the status of its step
+        return Seen(state, self._cause(), silence_s, problem, had)
 
     def close_bin(self, utc_s: float, now_s: float) -> Bin | None:
         """Return the bin that is over, once; to be called at least once a second."""
@@ -138,7 +164,7 @@ class BedBook:
         if self.is_dead(now_s):
             state, words = "dead", "no heartbeat of the detector: nothing is being watched"
         elif not live:
-            state, words = ("unknown", self.problem) if self.problem else ("connecting", "connecting to the detector")
+            state, words = ("unknown", seen.problem) if seen.problem else ("connecting", "connecting to the detector")
         else:
             assert seen.state is not None
             state = seen.state.label
@@ -148,7 +174,7 @@ class BedBook:
             "bed": self.name,
             "state": state,
             "words": words,
-            "problem": self.problem,
+            "problem": seen.problem,
             "silence_s": round(silence_s, 1) if math.isfinite(silence_s) else None,
             "seen_s": self.seen_s,
             "last_seizure_s": self.last_seizure_s,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
 import click
 
 _TURN_S = 0.1
+_STUCK_S = 3.0
 
 
 @click.command()
@@ -50,9 +53,15 @@ def page(path: Path | None, port: int | None) -> None:
     notifier = Notifier(os.environ)
 
     class Server(uvicorn.Server):
+        ticked_s = 0.0
+
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             served.stopping = True  # the streams of events end by themselves
             super().handle_exit(sig, frame)
+
+        async def on_tick(self, counter: int) -> bool:
+            self.ticked_s = time.monotonic()
+            return await super().on_tick(counter)
 
     server = Server(
         uvicorn.Config(
@@ -62,7 +71,7 @@ def page(path: Path | None, port: int | None) -> None:
             log_level="warning",
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=200,
+            limit_concurrency=2000,
             timeout_keep_alive=10,
             timeout_graceful_shutdown=1,
         )
@@ -77,11 +86,15 @@ def page(path: Path | None, port: int | None) -> None:
                 if server.started and not ready.is_set():
                     ready.set()
                     notifier.ready()
-                notifier.watchdog()
+                if time.monotonic() - server.ticked_s < _STUCK_S:  # both loops turn: the beds are read, screens served
+                    notifier.watchdog()
         except BaseException as error:  # noqa: BLE001 - a page that reads no more must end, not look as if it did
             failed.append(error)
             served.stopping = server.should_exit = True
 
+    # uvicorn raises again what it was ended by, which would end the program before its last rows are written.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     thread = threading.Thread(target=read, name="ward", daemon=True)
     thread.start()
     click.echo(f"http://{config.server.host}:{config.server.port}/", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -125,7 +126,10 @@ def read_token(config: Server) -> str:
         mode, token = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"[server] token_file {path} cannot be read: {error}") from error
-    if mode & 0o077:
+    # systemd shows a credential to the service's user by an access control list, whose mask is the group's bit.
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    allowed = 0o040 if credentials and path.is_relative_to(credentials) else 0
+    if mode & 0o077 & ~allowed:
         raise ConfigError(f"[server] token_file {path} can be read by others; expected mode 0600 (chmod 600 {path})")
     if len(token) < _MIN_TOKEN:
         raise ConfigError(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pylsl
 
+from detector.client.lsl import About
 from detector.conditioning.montage import MONTAGES, Montage, MontageConfig
 from detector.conditioning.quality import Quality, QualityConfig
 from detector.config import Source, make_config
@@ -54,10 +55,14 @@ class EegFeed:
         given = {key: value for key, value in names.items() if value and "'" not in value}
         if not given:
             raise DetectorError("the detector finds its stream by a predicate, which it does not tell")
+        #: What is read; another detector of the bed may watch something else.
+        self.about = about
         self.derivations = MONTAGES[about.montage]
         self._montage_name = about.montage
         self._config: Source = make_config({"bed": {"name": "page"}, "source": given}).source
         self._screens: list[deque[dict[str, Any]]] = []
+        self._opened: dict[str, Any] | None = None  # what a screen must know that comes later
+        self._obstacle: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"eeg-{book.name}", daemon=True)
@@ -72,8 +77,17 @@ class EegFeed:
         """Return the blocks for one more screen, which takes them from the left."""
         blocks: deque[dict[str, Any]] = deque(maxlen=_MOST_WAITING)
         with self._lock:
+            blocks.extend(block for block in (self._opened, self._obstacle) if block is not None)
             self._screens.append(blocks)
         return blocks
+
+    def is_of(self, book: BedBook) -> bool:
+        """Whether it reads what the detector of the bed watches now, as far as that is known."""
+        return book.about is None or _watched(book.about) == _watched(self.about)
+
+    def end(self) -> None:
+        """Read no more, whoever looks."""
+        self._stop.set()
 
     def leave(self, blocks: deque[dict[str, Any]]) -> bool:
         """Send that screen no more; return whether nobody looks any longer, and nothing is read."""
@@ -97,10 +111,12 @@ class EegFeed:
                 obstacle = source.obstacle.text if source.obstacle is not None else ""
                 if obstacle != said:
                     said = obstacle
+                    self._obstacle = {"obstacle": obstacle} if obstacle else None
                     self._send({"obstacle": obstacle})
                 for message in polled:
                     if isinstance(message, Opened):
-                        self._send({"opened": True, "rate_hz": made[0].rate_hz, "missing": made[0].missing})
+                        self._opened = {"opened": True, "rate_hz": made[0].rate_hz, "missing": made[0].missing}
+                        self._send(self._opened)
                     elif isinstance(message, Chunk):
                         for block in made[0].blocks(message):
                             self._send(block)
@@ -117,7 +133,14 @@ class EegFeed:
     def _send(self, block: dict[str, Any]) -> None:
         with self._lock:
             for screen in self._screens:
+                if len(screen) == _MOST_WAITING:  # it is too slow, and must not join what it has with what comes
+                    screen.clear()
+                    screen.extend(one for one in (self._opened, {"gap": "screen too slow"}) if one is not None)
                 screen.append(block)
+
+
+def _watched(about: About) -> tuple[str, str, str]:
+    return about.source_id, about.source_name, about.montage
 
 
 class _Maker:

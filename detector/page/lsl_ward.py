@@ -9,12 +9,15 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pylsl
+from pylsl.util import InternalError, LostError
 
 from detector.client.lsl import FORMS, REOPEN_S, Connection, pull, shown, status_of
 from detector.client.lsl import Marker as BedMarker
+from detector.errors import UsageError
 from detector.page.alarms import AlarmRow, Alarms
 from detector.page.bed import BedBook
 from detector.page.config import PageConfig
@@ -25,7 +28,9 @@ log = logging.getLogger(__name__)
 
 MOST_BEDS = 200  # whoever publishes more than that on one network floods it
 _FORGET_S = 2.0  # of a stream that does not answer any more
-_TWICE_S = 6.0  # a detector that was restarted is listed twice until the old one is forgotten
+_ODD_S = 6.0  # a detector that was restarted is listed twice, or by halves, until the old one is forgotten
+_JUMP_S = 3.0
+_MOST_MARKERS = 100  # of a bed in ten seconds; more are a flood, and are counted only
 _DROP_EVERY_S = 3600.0
 _DISK_S = 5.0  # for so long is waited until a row is safe
 _SOURCE_ID = re.compile(re.escape(SOURCE_ID_PREFIX) + r"([A-Za-z0-9_-]{1,40}):(status|events)")
@@ -51,11 +56,16 @@ class Ward:
         self._books = {bed: BedBook(bed, seen_s) for bed, seen_s in store.beds().items()}
         self._connections: dict[str, Connection] = {}
         self._corrections: dict[str, float | None] = {}
-        self._twice_since: dict[str, float] = {}
+        self._odd_since: dict[str, float] = {}
         self.alarms = Alarms(config.alarms, self._write, store.standing())
         self._began_s = self._turned_s = time.monotonic()
+        self._utc_ahead_s = self._began_ahead_s = time.time() - time.monotonic()
         self._slow_at = self._dropped_at = -math.inf
-        self._flooded = False
+        self._not_shown: set[str] = set()
+        self._markers_left: dict[str, int] = {}
+        for bed, seizure_s in store.last_seizures().items():
+            if bed in self._books:
+                self._books[bed].last_seizure_s = seizure_s
         for alarm in self.alarms.standing():
             self._books.setdefault(alarm.bed, BedBook(alarm.bed, alarm.since_s))
 
@@ -68,6 +78,11 @@ class Ward:
         """Do what is to be done now."""
         now_s, utc_s, lsl_s = time.monotonic(), time.time(), float(pylsl.local_clock())
         with self._lock:
+            if abs(utc_s - now_s - self._utc_ahead_s) > _JUMP_S:
+                # The wall clock was set, or the machine slept: what was said before may be old.
+                self._utc_ahead_s = utc_s - now_s
+                for book in self._books.values():
+                    book.connected()
             if now_s - self._slow_at >= 1.0:
                 self._slow_at = now_s
                 self._find(now_s)
@@ -76,14 +91,18 @@ class Ward:
                 self._pull(bed, connection, now_s, utc_s - lsl_s, lsl_s)
             for bed, book in self._books.items():
                 if now_s - self._began_s > 3.0 or not book.is_dead(now_s):  # a page that has just begun knows nothing
-                    self.alarms.see(bed, book.seen(now_s), utc_s)
+                    self._see(bed, book, now_s, utc_s)
                 if (done := book.close_bin(utc_s, now_s)) is not None:
+                    self._markers_left.pop(bed, None)
                     self._store.trend(bed, done.bin_s, done.probability, done.burden, done.state, done.good_channels)
                     if book.seen_s is not None and not book.is_dead(now_s):
                         self._store.bed(bed, book.seen_s)
             if now_s - self._dropped_at >= _DROP_EVERY_S:
                 self._dropped_at = now_s
-                self._store.drop_old(utc_s, self._config.storage.keep_days, self._config.storage.trend_hours)
+                storage = self._config.storage
+                # A wall clock that was set may be set again, and what is dropped does not come back.
+                if abs(utc_s - now_s - self._began_ahead_s) < _DROP_EVERY_S:
+                    self._store.drop_old(utc_s, storage.keep_days, storage.trend_hours, self.alarms.standing())
             self._turned_s = time.monotonic()
 
     def facts(self) -> dict[str, Any]:
@@ -92,10 +111,11 @@ class Ward:
         with self._lock:
             return {
                 "time_s": time.time(),
+                "monotonic_s": time.monotonic(),
                 "age_s": round(self.age_s, 1),
                 "beds": [self._books[bed].facts(now_s) for bed in sorted(self._books)],
                 "alarms": [alarm.facts() for alarm in self.alarms.standing()],
-                "notices": [text for text in (self._store.trouble, self._store.notice or None) if text],
+                "notices": [text for text in (self._store.trouble, self._store.notice, self._flood()) if text],
             }
 
     def book(self, bed: str) -> BedBook | None:
@@ -114,17 +134,30 @@ class Ward:
     def forget(self, bed: str, who: str) -> bool:
         """Show a dead bed no longer; as `acknowledge`."""
         with self._lock:
+            book = self._books.get(bed)
+            if book is not None and not book.is_dead(time.monotonic()):
+                raise UsageError("this bed is back: only one whose detector is gone can be forgotten")
             self.alarms.forget(bed, who, time.time())
             self._books.pop(bed, None)
             self._connections.pop(bed, None)
             done = self._store.bed(bed, time.time(), forgotten=True)
-        return done.result(_DISK_S)
+        return is_safe(done)
 
     def _act(self, act: Callable[[], object]) -> bool:
         with self._lock:
             act()
             written = self._written
-        return written.result(_DISK_S)
+        return is_safe(written)
+
+    def _see(self, bed: str, book: BedBook, now_s: float, utc_s: float) -> None:
+        seen = book.seen(now_s)
+        self.alarms.see(bed, seen, now_s, utc_s)
+        if seen.had_seizure:
+            book.had_seizure = False
+
+    def _flood(self) -> str:
+        n = len(self._not_shown)
+        return f"{n} beds or more are not shown: this page follows {MOST_BEDS} at most" if n else ""
 
     def _write(self, row: AlarmRow) -> None:
         self._written = self._store.alarm(row)
@@ -137,15 +170,15 @@ class Ward:
                 listed[match[1]][match[2]].append(info)
         for bed in sorted(listed):
             if bed not in self._books and len(self._books) >= MOST_BEDS:
-                if not self._flooded:
-                    log.error("more than %d beds on this network: %s and others are not shown", MOST_BEDS, bed)
-                self._flooded = True
+                if bed not in self._not_shown and len(self._not_shown) < MOST_BEDS:
+                    log.error("more than %d beds on this network: %s is not shown", MOST_BEDS, bed)
+                    self._not_shown.add(bed)
                 continue
             kinds = listed[bed]
-            if "status" not in kinds or "events" not in kinds:
-                continue
             book = self._books.setdefault(bed, BedBook(bed, found_s=now_s))
             book.problem = self._problem(bed, book, kinds, now_s)
+            if "status" not in kinds or "events" not in kinds:
+                continue
             fitting = [info for info in kinds["status"] if _form(info) == FORMS["status"]]
             events = [info for info in kinds["events"] if _form(info) == FORMS["events"]]
             if fitting and events:
@@ -157,25 +190,35 @@ class Ward:
         old = self._connections.get(bed)
         if old is not None and not book.is_dead(now_s):
             return
-        newest = max(statuses, key=lambda info: float(info.created_at()))
+        # Another one than that which says nothing; of several the youngest, by clocks of their own.
+        others = [info for info in statuses if old is None or info.uid() != old.uid] or statuses
+        newest = max(others, key=_created)
         if old is not None and old.uid == newest.uid() and old.age_s < REOPEN_S:
             return
         same = [info for info in events if info.hostname() == newest.hostname()] or events
-        self._connections[bed] = Connection(newest, max(same, key=lambda info: float(info.created_at())), 0.0)
+        try:
+            self._connections[bed] = Connection(newest, max(same, key=_created), 0.0)
+        except (RuntimeError, LostError, InternalError) as error:  # out of threads or open files; tried again
+            log.error("%s cannot be connected to: %s", bed, error)
+            return
         self._corrections[bed] = None
         book.connected()
 
     def _problem(self, bed: str, book: BedBook, kinds: dict[str, list[pylsl.StreamInfo]], now_s: float) -> str:
-        hosts = sorted({shown(info.hostname()) for info in kinds["status"]})
-        if len({info.uid() for info in kinds["status"]}) > 1:
-            since_s = self._twice_since.setdefault(bed, now_s)
-            if now_s - since_s > _TWICE_S:
+        missing = [kind for kind in FORMS if kind not in kinds]
+        n = len({info.uid() for info in kinds.get("status", [])})
+        if n > 1 or missing:
+            since_s = self._odd_since.setdefault(bed, now_s)
+            if now_s - since_s > _ODD_S and missing and bed not in self._connections:
+                return f"it shows no {missing[0]} stream: an old detector, or somebody else's stream of that name"
+            if now_s - since_s > _ODD_S and n > 1:
+                hosts = sorted({shown(info.hostname()) for info in kinds["status"]})
                 return (
-                    f"{len(kinds['status'])} detectors say that they are {bed} (on {', '.join(hosts)}): "
-                    "what is shown is of one of them; stop the others or give them names of their own"
+                    f"{n} detectors say that they are {bed} (on {', '.join(hosts)[:200]}): what is shown is of one of "
+                    "them; stop the others or give them names of their own"
                 )
         else:
-            self._twice_since.pop(bed, None)
+            self._odd_since.pop(bed, None)
         for kind, infos in kinds.items():
             if not any(_form(info) == FORMS[kind] for info in infos):
                 n = infos[0].channel_count()
@@ -206,12 +249,29 @@ class Ward:
             marker = BedMarker(stamp, shown(values[0]))
             at_s = _utc(stamp + ahead_s, utc_ahead_s, lsl_s)
             book.take(marker, at_s, now_s, None)
-            self._store.marker(bed, at_s, marker.text)
+            left = self._markers_left.get(bed, _MOST_MARKERS)
+            self._markers_left[bed] = left - 1
+            if left > 0:
+                self._store.marker(bed, at_s, marker.text)
+            elif left == 0:
+                log.warning("%s sends more than %d markers in ten seconds; the rest are not kept", bed, _MOST_MARKERS)
         for values, stamp in statuses:
             age_s = None if correction_s is None else lsl_s - (stamp + correction_s)
             book.take(status_of(values, stamp), _utc(stamp + ahead_s, utc_ahead_s, lsl_s), now_s, age_s)
         if status_is_lost or events_are_lost:
             del self._connections[bed]
+
+
+def is_safe(written: Future[bool]) -> bool:
+    """Return whether a row is on disk; a disk that takes too long may have it later."""
+    try:
+        return written.result(_DISK_S)
+    except TimeoutError:
+        return False
+
+
+def _created(info: pylsl.StreamInfo) -> float:
+    return float(info.created_at())
 
 
 def _form(info: pylsl.StreamInfo) -> tuple[int, int]:

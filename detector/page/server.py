@@ -25,7 +25,7 @@ from detector.errors import DetectorError, UsageError
 from detector.page.access import COOKIE, SESSION_S, Access
 from detector.page.config import PageConfig
 from detector.page.lsl_eeg import EegFeed
-from detector.page.lsl_ward import Ward
+from detector.page.lsl_ward import Ward, is_safe
 from detector.page.requests import Guard, failed, number_of, read_body, refused, said, text_of, written
 from detector.page.store import Store
 
@@ -131,7 +131,7 @@ class Page:
         response = JSONResponse({"may_change": True})
         response.set_cookie(
             COOKIE, session, max_age=int(SESSION_S), httponly=True, samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=self._access.is_secure(request),
         )  # fmt: skip
         return response
 
@@ -172,7 +172,12 @@ class Page:
         book = self._ward.book(bed)
         if book is None:
             raise HTTPException(404, "there is no such bed")
+        if self._n_screens >= _MOST_SCREENS:
+            raise HTTPException(503, f"{_MOST_SCREENS} screens are open already")
         feed = self._feeds.get(bed)
+        if feed is not None and not feed.is_of(book):
+            feed.end()  # its screens come back for the other one
+            feed = None
         if feed is None or feed.ended:
             try:
                 feed = self._feeds[bed] = EegFeed(book)
@@ -180,12 +185,12 @@ class Page:
                 return StreamingResponse(
                     iter([f"data: {json.dumps({'obstacle': str(error)})}\n\n"]), media_type="text/event-stream"
                 )
-        blocks = feed.join()
 
         async def tell() -> AsyncIterator[str]:
+            blocks = feed.join()
             try:
                 yield f"data: {json.dumps({'derivations': feed.derivations})}\n\n"
-                while not self.stopping and not feed.ended:
+                while not self.stopping and not feed.ended and feed.is_of(book):
                     sent = False
                     while blocks:
                         sent = True
@@ -224,8 +229,10 @@ class Page:
         if self._ward.book(bed) is None:
             raise HTTPException(404, "there is no such bed")
         alarm = body.get("alarm", "")
-        kept = self._store.label(time.time(), bed, kind, float(at_s), who, alarm if isinstance(alarm, str) else "")
-        return written(await run_in_threadpool(kept.result, 5.0))
+        if not isinstance(alarm, str) or not alarm.isprintable() or len(alarm) > 200:
+            raise UsageError("expected alarm, the id of one, or nothing")
+        kept = self._store.label(time.time(), bed, kind, float(at_s), who, alarm)
+        return written(await run_in_threadpool(is_safe, kept))
 
     def _facts(self) -> str:
         """Return the ward as JSON, made once for all screens."""
@@ -248,4 +255,6 @@ class Page:
             finally:
                 self._n_screens -= 1
 
-        return StreamingResponse(counted(), media_type="text/event-stream")
+        return StreamingResponse(
+            counted(), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        )  # a proxy must not keep what is of now

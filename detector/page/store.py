@@ -10,6 +10,7 @@ import json
 import logging
 import sqlite3
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.journal_place import create, set_aside
-from detector.messages import Priority
+from detector.messages import Priority, State
 from detector.page.alarms import Alarm, AlarmKind, AlarmRow
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ CREATE TABLE alarm_log (
     who TEXT NOT NULL, alarm TEXT NOT NULL
 );
 CREATE INDEX alarm_log_alarm ON alarm_log (alarm_id);
+CREATE INDEX alarm_log_time ON alarm_log (time_s);
 CREATE TRIGGER alarm_log_stays BEFORE UPDATE ON alarm_log BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
 CREATE TABLE label (
     id INTEGER PRIMARY KEY, time_s REAL NOT NULL, bed TEXT NOT NULL, kind TEXT NOT NULL, at_s REAL NOT NULL,
@@ -37,11 +39,19 @@ CREATE TABLE label (
 CREATE TRIGGER label_stays BEFORE UPDATE ON label BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
 CREATE TABLE marker (id INTEGER PRIMARY KEY, bed TEXT NOT NULL, time_s REAL NOT NULL, text TEXT NOT NULL);
 CREATE INDEX marker_bed ON marker (bed, time_s);
+CREATE INDEX marker_text ON marker (text, bed, time_s);
 CREATE TABLE trend (
     bed TEXT NOT NULL, bin_s INTEGER NOT NULL, probability REAL, burden REAL, state INTEGER NOT NULL,
     good_channels INTEGER NOT NULL, PRIMARY KEY (bed, bin_s)
 ) WITHOUT ROWID;
 CREATE TABLE bed (bed TEXT PRIMARY KEY, seen_s REAL NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0);
+"""
+# Two parts of one bin, of which one was written before a restart, are one: 2 is a seizure, 0 is not monitored.
+_ADD_TREND = """
+INSERT INTO trend VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (bed, bin_s) DO UPDATE SET
+    probability = max(coalesce(probability, excluded.probability), coalesce(excluded.probability, probability)),
+    burden = coalesce(excluded.burden, burden), good_channels = min(good_channels, excluded.good_channels),
+    state = CASE WHEN 2 IN (state, excluded.state) THEN 2 ELSE min(state, excluded.state) END
 """
 _MOST_WAITING = 50_000  # rows: days of alarms, an hour of a large ward's trends
 
@@ -80,6 +90,7 @@ class Store:
             )
             log.error("%s", self.notice)
             self._connection = _open(path)
+        self.refused = 0
         self._waiting: deque[Write] = deque()
         self._writer = ThreadPoolExecutor(1, "page-store")
 
@@ -106,31 +117,41 @@ class Store:
     def trend(
         self, bed: str, bin_s: int, probability: float | None, burden: float | None, state: int, good: int
     ) -> Future[bool]:
-        """Write what a bed said in the seconds from ``bin_s`` on; of two parts of it the later one stands."""
+        """Write what a bed said in the seconds from ``bin_s`` on; of two parts of it the worse stands."""
         values = (bed, bin_s, probability, burden, state, good)
-        return self._put("INSERT OR REPLACE INTO trend VALUES (?, ?, ?, ?, ?, ?)", values)
+        return self._put(_ADD_TREND, values)
 
     def bed(self, bed: str, seen_s: float, *, forgotten: bool = False) -> Future[bool]:
         """Write that a bed was seen, or is to be forgotten."""
         return self._put("INSERT OR REPLACE INTO bed VALUES (?, ?, ?)", (bed, seen_s, int(forgotten)))
 
-    def drop_old(self, now_s: float, keep_days: float, trend_hours: float) -> Future[bool]:
-        """Drop what is too old; an alarm that stands is kept whole, however old."""
+    def drop_old(
+        self, now_s: float, keep_days: float, trend_hours: float, standing: Iterable[Alarm] = ()
+    ) -> Future[bool]:
+        """Drop what is too old, but all that was written of the alarms that stand."""
         old_s = now_s - keep_days * 86400
         self._put("DELETE FROM trend WHERE bin_s < ?", (now_s - trend_hours * 3600,))
         self._put("DELETE FROM marker WHERE time_s < ?", (old_s,))
         self._put("DELETE FROM label WHERE time_s < ?", (old_s,))
         return self._put(
-            "DELETE FROM alarm_log WHERE alarm_id IN"
-            " (SELECT alarm_id FROM alarm_log GROUP BY alarm_id HAVING max(time_s) < ?)"
-            " AND alarm_id NOT IN (SELECT value FROM json_each(?))",
-            (old_s, json.dumps([alarm.id for alarm in self.standing()])),
+            "DELETE FROM alarm_log WHERE time_s < ? AND alarm_id NOT IN (SELECT value FROM json_each(?))",
+            (old_s, json.dumps([alarm.id for alarm in standing])),
         )
 
     def standing(self) -> list[Alarm]:
         """Return the alarms that stand as far as is written."""
-        newest = "SELECT alarm FROM alarm_log WHERE id IN (SELECT max(id) FROM alarm_log GROUP BY alarm_id)"
+        newest = (
+            "SELECT alarm FROM alarm_log WHERE id IN (SELECT max(id) FROM alarm_log GROUP BY alarm_id)"
+            " AND (alarm ->> 'over_s' IS NULL OR alarm ->> 'acknowledged_s' IS NULL)"
+        )
         return [alarm for row in self._facts(newest) if (alarm := _alarm(row["alarm"])).stands]
+
+    def last_seizures(self) -> dict[str, float]:
+        """Return when each bed said last that it declares a seizure, as far as that is kept."""
+        rows = self._facts(
+            "SELECT bed, max(time_s) AS time_s FROM marker WHERE text = ? GROUP BY bed", State.SEIZURE.label
+        )
+        return {row["bed"]: row["time_s"] for row in rows}
 
     def beds(self) -> dict[str, float]:
         """Return when each bed that is not forgotten was seen last."""
@@ -186,15 +207,34 @@ class Store:
             with self._connection:
                 for statement, values in writes:
                     self._connection.execute(statement, values)
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:  # the disk, its rights, a lock: it may pass
             if self.trouble is None:
                 log.error("%s cannot be written (%s): what is said waits in memory", self.path, error)
             self.trouble = f"{self.path.name} cannot be written ({error}): alarms and trends wait in memory"
             return False
+        except Exception as error:  # noqa: BLE001 - one row that can never be written must not keep all others back
+            log.error("%s: a row cannot be written (%r); the others are", self.path, error)
+            return self._flush_singly(writes)
         for _ in writes:
             self._waiting.popleft()
         self.trouble = None
         return True
+
+    def _flush_singly(self, writes: list[Write]) -> bool:
+        refused = 0
+        for statement, values in writes:
+            try:
+                with self._connection:
+                    self._connection.execute(statement, values)
+            except sqlite3.OperationalError:
+                return False
+            except Exception as error:  # noqa: BLE001 - as above
+                refused += 1
+                log.error("%s: given up: %r (%r)", self.path, values, error)
+            self._waiting.popleft()
+        self.refused += refused
+        self.notice = f"{self.refused} rows could not be written and are lost: see the log of the page"
+        return not refused
 
     def _facts(self, statement: str, *values: object) -> list[dict[str, Any]]:
         # A connection of its own: a long question keeps the writer from nothing.

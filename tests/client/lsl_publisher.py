@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses  # noqa: F401 - for what the process is told
 import subprocess
 import sys
 import threading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,12 +28,12 @@ class Log:
     def __init__(self, settings: AlarmSettings = SETTINGS) -> None:
         self.rows: list[AlarmRow] = []
         self.alarms = Alarms(settings, self.rows.append)
-        self.now_s = 1000.0
+        self.now_s, self.utc_ahead_s = 1000.0, 0.0
 
     def see(self, *seen: Seen, bed: str = "bed1", every_s: float = 1.0) -> None:
         for one in seen:
             self.now_s += every_s
-            self.alarms.see(bed, one, self.now_s)
+            self.alarms.see(bed, one, self.now_s, self.now_s + self.utc_ahead_s)
 
     def kinds(self) -> list[str]:
         return [alarm.kind for alarm in self.alarms.standing()]
@@ -174,6 +175,52 @@ def test_priorities_are_those_of_the_settings() -> None:
     assert [(one.kind, one.priority) for one in log.alarms.standing()] == [("not-monitoring", "high"), ("dead", "low")]
 
 
+def test_a_seizure_that_came_and_went_between_two_looks_is_an_alarm_that_is_over() -> None:
+    log = Log()
+    log.see(WATCHED, replace(WATCHED, had_seizure=True), WATCHED)
+    assert log.actions() == [("seizure", "raised"), ("seizure", "over")]
+    assert log.seizure.over_s == 1002.0
+    log.see(replace(DEAD, had_seizure=True), bed="bed2")
+    assert [alarm.over_s for alarm in log.alarms.standing() if alarm.bed == "bed2" and alarm.kind == "seizure"] == [
+        None
+    ]
+
+
+def test_a_seizure_that_is_seen_again_after_nobody_knew_has_to_be_acknowledged_again() -> None:
+    log = Log()
+    log.see(SEIZURE)
+    log.alarms.acknowledge(log.seizure.id, "Joy", log.now_s)
+    log.see(DEAD, SEIZURE)
+    assert log.seizure.acknowledged_s is None
+    assert log.actions()[-1] == ("seizure", "seen-again")
+    log.see(*[SEIZURE] * 61)
+    assert log.actions()[-1] == ("seizure", "escalated")
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_wall_clock_that_is_set_changes_no_delay(step_s: float) -> None:
+    log = Log()
+    log.see(BLIND, bed="bed2")
+    log.see(SEIZURE)
+    log.utc_ahead_s = step_s
+    log.see(*[BLIND] * 10, bed="bed2")
+    assert log.kinds() == ["seizure", "not-monitoring"]
+    log.see(*[SEIZURE] * 60)
+    assert log.actions()[-1] == ("seizure", "escalated")
+    log.see(*[WATCHED] * 10, bed="bed2")
+    assert log.kinds() == ["seizure"]
+
+
+def test_another_problem_is_another_alarm_and_the_same_with_other_numbers_is_not() -> None:
+    log = Log()
+    log.see(UNREADABLE, Seen(None, problem="it speaks contract 8"))
+    assert log.actions() == [("problem", "raised")]
+    log.alarms.acknowledge(log.alarms.standing()[0].id, "Joy", log.now_s)
+    log.see(Seen(None, problem="2 detectors say that they are bed1"))
+    assert log.actions()[-2:] == [("problem", "over"), ("problem", "raised")]
+    assert log.alarms.standing()[0].acknowledged_s is None
+
+
 Step = tuple[str, Seen | str]
 _SEEN = st.sampled_from([WATCHED, SEIZURE, BLIND, DEAD, UNREADABLE])
 _STEPS = st.lists(st.tuples(st.sampled_from(["a", "b"]), _SEEN | st.sampled_from(["acknowledge", "undo"])), max_size=60)
@@ -184,13 +231,15 @@ _STEPS = st.lists(st.tuples(st.sampled_from(["a", "b"]), _SEEN | st.sampled_from
 def test_no_seizure_is_lost_and_the_log_tells_what_stands(steps: list[Step], every_s: float) -> None:
     log = Log()
     owed: dict[str, tuple[bool, bool]] = {}  # by bed: a seizure that is (over, acknowledged)
+    blind: set[str] = set()  # beds of which nobody knows whether it goes on
     for bed, step in steps:
         if isinstance(step, Seen):
             log.see(step, bed=bed, every_s=every_s)
-            if step.state is State.SEIZURE and owed.get(bed, (True, True))[0]:
+            if step.state is State.SEIZURE and (owed.get(bed, (True, True))[0] or bed in blind):
                 owed[bed] = (False, False)
             elif step.state is State.NON_SEIZURE and bed in owed:
                 owed[bed] = (True, owed[bed][1])
+            (blind.discard if step.state in (State.SEIZURE, State.NON_SEIZURE) else blind.add)(bed)
         else:
             for alarm in log.alarms.standing():
                 if alarm.bed == bed and (alarm.acknowledged_s is None) == (step == "acknowledge"):

@@ -53,6 +53,34 @@ def test_nothing_is_believed_before_the_contract_is_known_or_of_another_one() ->
     assert other.seen(10.0).state is None
 
 
+def test_a_detector_that_does_not_say_who_it_is_is_a_problem_and_its_seizures_are_believed() -> None:
+    bed = book(about=None)
+    for n in range(7):
+        bed.take(SAMPLE, 1000.0, 10.0 + n, 0.1)
+    assert "its metadata do not come" in bed.seen(16.0).problem
+    assert bed.facts(16.0)["state"] == "unknown"
+    bed.take(replace(SAMPLE, state=State.SEIZURE), 1000.0, 16.0, 0.1)
+    assert bed.seen(16.0).state is State.SEIZURE
+
+
+def test_a_seizure_that_came_late_or_went_before_anybody_looked_is_not_lost() -> None:
+    seizure = replace(SAMPLE, time_s=2.0, state=State.SEIZURE)
+    bed = book(SAMPLE, seizure, replace(SAMPLE, time_s=3.0))
+    assert (bed.seen(10.0).state, bed.seen(10.0).had_seizure) == (State.NON_SEIZURE, True)
+    bed = book(SAMPLE)
+    bed.take(seizure, 1000.0, 10.0, LATE_S + 10)
+    assert (bed.seen(10.0).state, bed.seen(10.0).had_seizure) == (State.SEIZURE, True)
+    assert bed.facts(10.0)["probability"] == 0.2
+
+
+def test_a_marker_that_comes_before_the_status_of_its_step_is_one_seizure() -> None:
+    bed = book(SAMPLE)
+    bed.take(Marker(2.0, "seizure"), 1000.0, 10.0, None)
+    assert bed.seen(10.0).state is State.SEIZURE
+    bed.take(replace(SAMPLE, time_s=2.5), 1000.0, 10.0, 0.1)
+    assert bed.seen(10.0).state is State.NON_SEIZURE
+
+
 def test_why_it_is_not_monitored_is_said_where_it_was_heard() -> None:
     bed = book(BLIND)
     assert "why was said before" in bed.facts(10.0)["words"]

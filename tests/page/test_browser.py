@@ -125,7 +125,7 @@ def test_a_killed_detector_is_dead_within_three_seconds_and_its_seizure_stands(s
     alarm(screen, "web-e", "seizure").filter(has_text="whether it goes on is not known").wait_for()
     alarm(screen, "web-e", "dead").wait_for()
     card = screen.locator(".bed[data-key='web-e']")
-    assert "Probability\nnone" in card.inner_text()
+    assert "Probability\nnot known" in card.inner_text()
 
 
 def test_a_page_that_is_gone_greys_everything_and_says_so_and_alarms_are_there_when_it_is_back(
@@ -211,6 +211,25 @@ def test_it_fits_a_phone(browser: Any, served: Served) -> None:
         screen.locator(".head .state strong").filter(has_text="No seizure").wait_for()
         assert screen.evaluate("document.documentElement.scrollWidth") <= 360
     context.close()
+
+
+def test_an_address_that_is_none_shows_the_ward(screen: Any, served: Served) -> None:
+    with publisher("web-l"):
+        screen.goto(f"{served.url}#/bed/%")
+        screen.reload()
+        shows(screen, "web-l", "No seizure")
+
+
+def test_that_the_sound_is_off_while_alarms_wait_is_said(screen: Any) -> None:
+    with publisher("web-m") as process:
+        shows(screen, "web-m", "No seizure")
+        state(process, "SEIZURE")
+        screen.locator("#mute").filter(has_text="Sound is off on this screen").wait_for()
+        screen.click("#sound")
+        screen.locator("#mute").wait_for(state="hidden")
+        state(process, "NON_SEIZURE")
+        alarm(screen, "web-m", "seizure").get_by_role("button", name="Acknowledge").click()
+        say_who(screen, "Joy")
 
 
 def test_the_path_of_the_shots_is_not_committed() -> None:

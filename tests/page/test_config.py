@@ -67,6 +67,22 @@ def test_the_word_is_long_and_nobody_elses(tmp_path: Path) -> None:
     assert read_token(load_page_config(None).server) == ""
 
 
+def test_a_credential_of_systemd_may_have_the_bit_of_its_access_control_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("x" * 16)
+    token.chmod(0o440)
+    server = load_page_config(None, token_file=str(token)).server
+    with pytest.raises(ConfigError, match="can be read by others"):
+        read_token(server)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_token(server) == "x" * 16
+    token.chmod(0o444)
+    with pytest.raises(ConfigError, match="can be read by others"):
+        read_token(server)
+
+
 @pytest.mark.parametrize(
     ("quiet", "hours"), [("", []), ("22:00-06:00", [22, 23, *range(6)]), ("13:00-15:00", [13, 14])]
 )

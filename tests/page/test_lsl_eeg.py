@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,17 @@ def test_it_is_read_over_lsl_while_somebody_looks_and_no_longer(tmp_path: Path) 
         assert {"opened": True, "rate_hz": 256.0, "missing": []} in one
         newest = [block for block in one if "samples" in block][-1]
         assert abs(newest["end_s"] - time.time()) < 5
+        late = feed.join()
+        assert late[0] == {"opened": True, "rate_hz": 256.0, "missing": []}, "who comes later knows what it needs"
+        assert not feed.leave(late)
+        other.extend(other[-1] for _ in range(50))  # a screen that fetches nothing
+        until(lambda: {"gap": "screen too slow"} in other, 10, "it is told that it has lost some")
+        assert other[0] == {"opened": True, "rate_hz": 256.0, "missing": []}
+        assert feed.is_of(book)
+        book.about = replace(book.about, source_id="another")
+        assert not feed.is_of(book)
         assert not feed.leave(one)
+        other.clear()
         n = len(other)
         until(lambda: len(other) > n, 10, "the other screen still gets EEG")
         assert feed.leave(other)

@@ -10,6 +10,7 @@ from typing import Any
 import pylsl
 import pytest
 
+from detector.errors import UsageError
 from detector.page.config import load_page_config
 from detector.page.lsl_ward import Ward
 from detector.page.store import Store
@@ -138,16 +139,43 @@ def test_numbers_that_are_none_and_a_flood_of_markers_are_bounded(live: Live) ->
         live.until(lambda: live.bed("ward-g")["state"] != "not there", "it is found")
 
         def push() -> bool:
-            process.tell("outlets.push_status(status(now(), State.SEIZURE, 1e9), float('inf'))")
+            process.tell(
+                "outlets.push_status(dataclasses.replace("
+                "status(now(), State.SEIZURE, 1e9), good_channels=10**30, missing_samples=10**30), 1e30)"
+            )
             process.tell("[*map(outlets.push_marker, ['<b>' * 500] * 50, [float('nan')] * 50)]")
             return bool(live.bed("ward-g")["state"] == "seizure")
 
         live.until(push, "a seizure is shown whatever else comes")
+        facts = live.bed("ward-g")
         live.until(lambda: live.store.markers("ward-g", 0.0), "markers came")
         assert all(len(one["text"]) <= 200 for one in live.store.markers("ward-g", 0.0))
-        facts = live.bed("ward-g")
+        live.until(lambda: live.store.trends("ward-g", 0.0), "what cannot be stored as it came is stored as it can")
+        assert live.ward.acknowledge(live.ward.facts()["alarms"][0]["id"], "Joy")
     assert facts["probability"] == 1e9
-    assert facts["input_age_s"] is None
+    assert live.ward.facts()["notices"] == []
+    assert len(live.store.markers("ward-g", 0.0)) <= 300
+
+
+def test_a_bed_that_is_back_is_not_forgotten(live: Live) -> None:
+    with publisher("ward-i"):
+        live.until(lambda: live.bed("ward-i")["state"] == "non-seizure", "it is read")
+    live.until(lambda: live.alarms("ward-i") == ["dead"], "it is dead")
+    with publisher("ward-i"):
+        live.until(lambda: live.bed("ward-i")["state"] == "non-seizure", "it is back")
+        with pytest.raises(UsageError, match="this bed is back"):
+            live.ward.forget("ward-i", "Joy")
+    live.until(lambda: live.bed("ward-i")["state"] == "dead", "it is dead again")
+    assert live.ward.forget("ward-i", "Joy")
+    assert live.bed("ward-i")["state"] == "not there"
+
+
+def test_a_page_whose_file_is_gone_goes_on(live: Live) -> None:
+    live.path.rename(live.path.with_suffix(".gone"))
+    live.ward._dropped_at = -1e9
+    with publisher("ward-j") as process:
+        state(process, "SEIZURE")
+        live.until(lambda: live.alarms("ward-j") == ["seizure"], "the seizure is an alarm")
 
 
 def test_two_detectors_of_one_name_are_told(live: Live) -> None:

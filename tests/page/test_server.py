@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from detector.errors import UsageError
-from detector.page.access import CHANGE_HEADER, COOKIE, Access, Limit
+from detector.page.access import CHANGE_HEADER, COOKIE, SESSION_S, Access, Limit
 from detector.page.bed import BedBook
 from detector.page.config import load_page_config
 from detector.page.server import Page
 from detector.page.store import Store
 
+NOW_S = time.time()
 WORD = "a word of sixteen letters"
 OWN = {CHANGE_HEADER: "1"}
 
@@ -112,6 +115,8 @@ def test_what_is_acknowledged_is_told_with_whether_it_is_safe(store: Store, beds
         ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "", "at_s": 1}, 400),
         ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": "now"}, 400),
         ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": 1e300}, 400),
+        ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": NOW_S, "alarm": "\ud800"}, 400),
+        ("/api/beds/bed1/labels", {"kind": "false-alarm", "who": "a", "at_s": NOW_S, "alarm": 5}, 400),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(
@@ -160,6 +165,45 @@ def test_with_a_word_nobody_looks_or_changes_before_it_was_given(store: Store, b
     assert browser.get("/api/ward").status_code == 401
 
 
+def test_whoever_has_logged_in_stays_so_over_a_restart_and_nobody_with_a_cookie_of_their_own(
+    store: Store, beds: Beds
+) -> None:
+    browser = client(store, beds, word=WORD)
+    browser.post("/api/session", json={"word": WORD}, headers=OWN)
+    cookie = browser.cookies[COOKIE]
+    again = client(store, beds, word=WORD)
+    again.cookies.set(COOKIE, cookie)
+    assert again.get("/api/ward").status_code == 200
+    ends, nonce, signature = cookie.split(".")
+    for wrong in ("", "x", f"{float(ends) + 1:.0f}.{nonce}.{signature}", f"{ends}.{nonce}.{signature[:-1]}x"):
+        assert (
+            client(store, beds, word=WORD).get("/api/ward", headers={"cookie": f"{COOKIE}={wrong}"}).status_code == 401
+        )
+    other = client(store, beds, word=WORD + "!")
+    other.cookies.set(COOKIE, cookie)
+    assert other.get("/api/ward").status_code == 401
+
+
+def test_a_session_ends() -> None:
+    now = [1000.0]
+    access = Access(load_page_config(None).server, WORD, utc=lambda: now[0])
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": [], "client": ("127.0.0.1", 1)})
+    cookie = access.log_in(request, WORD)
+    asked = Request({**request.scope, "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]})
+    assert access.may_change(asked)
+    now[0] += SESSION_S
+    assert not access.may_change(asked)
+
+
+def test_behind_a_proxy_each_address_has_its_own_limit(store: Store, beds: Beds) -> None:
+    browser = client(store, beds, peer="10.0.0.2", host="0.0.0.0", trusted_proxy="10.0.0.2")
+    for address, code in (("1.1.1.1", 429), ("2.2.2.2", 200)):
+        for _ in range(70 if code == 429 else 1):
+            headers = {**OWN, "x-forwarded-for": f"9.9.9.9, {address}"}
+            answer = browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=headers)
+        assert answer.status_code == code
+
+
 def test_screens_may_only_look_where_that_is_allowed(store: Store, beds: Beds) -> None:
     browser = client(store, beds, word=WORD, read_only_screens=True)
     assert browser.get("/api/ward").status_code == 200
@@ -188,8 +232,6 @@ def test_behind_a_proxy_only_the_proxy_is_answered(store: Store, beds: Beds) -> 
 
 
 def test_labels_and_history_are_kept_and_told(store: Store, beds: Beds) -> None:
-    import time
-
     browser, at_s = client(store, beds), time.time() - 5
     body = {"kind": "missed-seizure", "who": "Joy", "at_s": at_s}
     assert browser.post("/api/beds/bed1/labels", json=body, headers=OWN).json() == {"written": True}

@@ -101,7 +101,7 @@ def test_what_is_old_is_dropped_but_for_an_alarm_that_stands(path: Path) -> None
         store.trend("bed1", at_s, 0.5, 0.0, 1, 22)
         store.marker("bed1", at_s, "non-seizure")
     store.bed("bed1", 1.0).result(5)
-    store.drop_old(10 * day, keep_days=5, trend_hours=6).result(5)
+    store.drop_old(10 * day, keep_days=5, trend_hours=6, standing=store.standing()).result(5)
     assert [row["bin_s"] for row in store.trends("bed1", 0.0)] == [10 * day]
     assert [row["time_s"] for row in store.markers("bed1", 0.0)] == [10 * day, 9.5 * day]
     assert [row["alarm"]["id"] for row in store.alarm_log("bed1", 0.0)] == [SEIZURE.id]
@@ -123,6 +123,40 @@ def test_trends_do_not_fill_the_memory_of_a_page_that_cannot_write(path: Path, m
     assert len(store.trends("bed1", -1.0)) == 10
     assert store.standing() == [SEIZURE]
     store.close()
+
+
+def test_a_row_that_can_never_be_written_keeps_no_other_back_and_is_told(path: Path) -> None:
+    store = Store(path)
+    store.trend("bed1", 0, 0.5, 0.0, 1, 10**30)
+    store.label(1.0, "bed1", "false-alarm", 1.0, "a", "\ud800")
+    assert store.alarm(AlarmRow(1.0, Action.RAISED, SEIZURE)).result(5)
+    assert store.bed("bed1", 1.0).result(5)
+    assert store.standing() == [SEIZURE]
+    assert store.notice == "2 rows could not be written and are lost: see the log of the page"
+    store.close()
+
+
+def test_of_two_parts_of_a_bin_the_worse_stands(path: Path) -> None:
+    store = Store(path)
+    for state, probability, good in ((1, 0.5, 22), (2, 0.9, 20), (0, None, 21), (1, 0.1, 22)):
+        store.trend("bed1", 0, probability, None, state, good)
+    for state in (1, 0, 1):
+        store.trend("bed1", 10, None, None, state, 22)
+    store.bed("bed1", 1.0).result(5)
+    assert [(one["state"], one["probability"], one["good_channels"]) for one in store.trends("bed1", -1.0)] == [
+        (2, 0.9, 20), (0, None, 22),
+    ]  # fmt: skip
+    store.close()
+
+
+def test_the_last_seizure_of_each_bed_is_known_after_a_restart(path: Path) -> None:
+    store = Store(path)
+    for bed, time_s, text in (("a", 1.0, "seizure"), ("a", 3.0, "seizure"), ("a", 5.0, "non-seizure"), ("b", 2.0, "x")):
+        store.marker(bed, time_s, text)
+    store.close()
+    again = Store(path)
+    assert again.last_seizures() == {"a": 3.0}
+    again.close()
 
 
 def test_a_bed_that_was_forgotten_is_not_known_until_it_is_seen_again(path: Path) -> None:

@@ -49,7 +49,7 @@ def test_the_service_has_what_keeps_it_alive_and_locked_in(line: str) -> None:
 
 def test_the_page_is_locked_in_as_a_bed_is() -> None:
     own = {"Description", "Wants", "ExecStart", "TimeoutStartSec", "Environment", "User", "StateDirectory"}
-    own |= {"ConfigurationDirectory", "MemoryMax", "NoExecPaths"}
+    own |= {"ConfigurationDirectory", "MemoryMax", "NoExecPaths", "TasksMax", "LimitNOFILE"}
     not_there = {"ExecReload", "RestartPreventExitStatus"}  # it has nothing to reload, and is always tried again
 
     def others(path: Path, names: set[str]) -> list[str]:

@@ -1,15 +1,24 @@
 import { h } from "./dom.js";
 
+const PATIENCE_MS = 8000;
 const HEADERS = { "content-type": "application/json", "x-seizure-detector-page": "1" };
 
+async function asked(path, how) {
+  try {
+    return await fetch(path, { ...how, signal: AbortSignal.timeout(PATIENCE_MS) });
+  } catch {
+    throw new Error("the page does not answer: nothing has been done, as far as is known. Close other tabs of it, or try again");
+  }
+}
+
 export async function get(path) {
-  const answer = await fetch(path);
+  const answer = await asked(path, {});
   if (!answer.ok) throw new Error((await answer.json()).error ?? `the page answers ${answer.status}`);
   return answer.json();
 }
 
 export async function change(path, body, method = "POST") {
-  const answer = await fetch(path, { method, headers: HEADERS, body: JSON.stringify(body) });
+  const answer = await asked(path, { method, headers: HEADERS, body: JSON.stringify(body) });
   const told = await answer.json();
   if (answer.status === 503 && told.written === false) throw new Error("done, but not safe on disk yet: look after the disk of the page");
   if (!answer.ok) throw new Error(told.error ?? `the page answers ${answer.status}`);

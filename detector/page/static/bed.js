@@ -48,6 +48,7 @@ export class BedView {
       return;
     }
     showState(this.state, bed);
+    this.sweep.check(facts.time_s);
     showFacts(this.facts, bed, facts.time_s, NAMES);
     this.missed.hidden = !this.mayChange();
     const happened = JSON.stringify([bed.n_markers, facts.alarms.filter((one) => one.bed === this.bed)]);
@@ -60,10 +61,14 @@ export class BedView {
   }
 
   async load() {
+    if (this.loading) return;
+    this.loading = true;
     try {
       this.history = await get(`/api/beds/${encodeURIComponent(this.bed)}/history?hours=${this.hours}`);
     } catch {
       return;  // it is asked again; that nothing comes is told by the whole page
+    } finally {
+      this.loading = false;
     }
     const { markers, alarms, labels } = this.history;
     const rows = [

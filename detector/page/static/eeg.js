@@ -42,11 +42,30 @@ export class Sweep {
     this.obstacle = "";
     this.came = -Infinity;
     this.stamp = null;
-    this.stream = new EventSource(`/api/beds/${encodeURIComponent(bed)}/eeg`);
-    this.stream.onmessage = (event) => this.take(JSON.parse(event.data));
+    this.seen = () => this.listen();
+    document.addEventListener("visibilitychange", this.seen);
+    this.listen();
     this.resized = () => this.restart();
     window.addEventListener("resize", this.resized);
     this.timer = setInterval(() => this.age(), 250);
+  }
+
+  // A browser has six connections to one page: tabs that nobody sees give theirs back.
+  listen() {
+    this.stream?.close();
+    this.stream = null;
+    if (document.hidden) return;
+    this.stream = new EventSource(`/api/beds/${encodeURIComponent(this.bed)}/eeg`);
+    this.stream.onmessage = (event) => this.take(JSON.parse(event.data));
+  }
+
+  // The page's own clock, as the stamps of the EEG are by it; a stream that was refused is asked for again.
+  check(now) {
+    this.now = now;
+    if (this.stream?.readyState === EventSource.CLOSED && performance.now() - (this.tried ?? 0) > 5000) {
+      this.tried = performance.now();
+      this.listen();
+    }
   }
 
   take(block) {
@@ -159,7 +178,7 @@ export class Sweep {
 
   // Old EEG is greyed and says how old it is.
   age() {
-    const age = Math.max((performance.now() - this.came) / 1000, 0);
+    const age = Math.max((performance.now() - this.came) / 1000, this.stamp === null ? 0 : (this.now ?? this.stamp) - this.stamp);
     const old = age > OLD_S;
     this.element.classList.toggle("old", old);
     this.over.hidden = !old && !this.obstacle;
@@ -168,7 +187,8 @@ export class Sweep {
   }
 
   close() {
-    this.stream.close();
+    this.stream?.close();
+    document.removeEventListener("visibilitychange", this.seen);
     clearInterval(this.timer);
     window.removeEventListener("resize", this.resized);
   }

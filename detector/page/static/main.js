@@ -5,21 +5,32 @@ import { BedView } from "./bed.js";
 import { Sound } from "./sound.js";
 import { WardView } from "./ward.js";
 
-const CUT_S = 3;
+const CUT_S = 3, RETRY_S = 5, WINDOW_S = 600;
 const sound = new Sound();
-const elements = Object.fromEntries(["alarms", "clock", "cut", "login", "notices", "sound", "spoken", "theme", "view"].map((id) => [id, document.getElementById(id)]));
+const elements = Object.fromEntries(["alarms", "clock", "cut", "login", "mute", "notices", "sound", "spoken", "theme", "view"].map((id) => [id, document.getElementById(id)]));
 let session = { asks: false, may_look: true, may_change: true };
 let facts = null;
 let came = performance.now();
 let stream = null;
 let view = null;
 let said = {};
+let tried = -Infinity;
+let skews = [];  // of this screen's clock to the page's, over the last minutes
+
+function bedOfRoute() {
+  try {
+    const match = location.hash.match(/^#\/bed\/(.+)$/);
+    return match ? decodeURIComponent(match[1]) : null;
+  } catch {
+    return null;  // what cannot be decoded is no bed
+  }
+}
 
 function route() {
-  const match = location.hash.match(/^#\/bed\/(.+)$/);
+  const bed = bedOfRoute();
   view?.close();
-  view = match ? new BedView(elements.view, decodeURIComponent(match[1]), () => session.may_change) : new WardView(elements.view);
-  document.title = match ? `${decodeURIComponent(match[1])} · Seizure detector` : "Seizure detector";
+  view = bed ? new BedView(elements.view, bed, () => session.may_change) : new WardView(elements.view);
+  document.title = bed ? `${bed} · Seizure detector` : "Seizure detector";
   if (facts) view.show(facts);
 }
 
@@ -31,27 +42,38 @@ function speak() {
   said = now;
 }
 
+// What was kept on its way (a proxy, a screen that slept) is older than the least that any took in the last minutes.
+function lateness(time) {
+  const now = Date.now() / 1000;
+  skews = [...skews.filter(([at]) => now - at < WINDOW_S && at <= now), [now, now - time]];
+  return skews.at(-1)[1] - Math.min(...skews.map(([, skew]) => skew));
+}
+
 function take(text) {
   facts = JSON.parse(text);
-  came = performance.now();
+  facts.late_s = lateness(facts.monotonic_s);
   showAlarms(elements.alarms, facts.alarms, facts.time_s, session.may_change);
   keep(elements.notices, facts.notices.map((one) => [one]), ([one]) => one, ([one]) => h("p", { class: "notice" }, one), () => {});
   view.show(facts);
   speak();
+  came = performance.now();
+  tick();  // the timers of a tab that nobody sees are slow, what comes is not
 }
 
 // What is old is never shown as if it were of now: also where the page itself, or its reading, has stopped.
 function tick() {
   const silent = (performance.now() - came) / 1000;
-  const age = Math.max(silent, facts?.age_s ?? 0);
+  const age = Math.max(silent, (facts?.age_s ?? 0) + (facts?.late_s ?? 0));
   const isCut = age > CUT_S;
   document.body.classList.toggle("cut", isCut);
   elements.cut.hidden = !isCut;
   if (isCut) say(elements.cut, `✕ This page has had nothing for ${Math.round(age)} s: what it shows is old, and no alarm can come. Look at the beds.`);
+  if (silent > RETRY_S && performance.now() - tried > RETRY_S * 1000) enter();
   say(elements.clock, clock(Date.now() / 1000));
   const alarms = [...(facts?.alarms ?? [])];
   if (isCut) alarms.push({ id: "cut", physiological: false, priority: "high", acknowledged_s: null });
   sound.hear(alarms, facts?.quiet ?? false);
+  elements.mute.hidden = sound.isOn || !alarms.some((alarm) => alarm.acknowledged_s === null);
   const label = !sound.isOn ? "Turn sound on" : sound.pausedFor ? `Sound paused for ${sound.pausedFor} s: sound again` : "Pause sound for 2 min";
   say(elements.sound, label);
   elements.sound.setAttribute("aria-pressed", String(sound.isOn && !sound.pausedFor));
@@ -61,15 +83,21 @@ function tick() {
 function listen() {
   stream?.close();
   stream = new EventSource("/api/ward/stream");
+  stream.onopen = () => { skews = []; };
   stream.onmessage = (event) => take(event.data);
 }
 
 async function enter() {
-  session = await get("/api/session");
+  tried = performance.now();
+  try {
+    session = await get("/api/session");
+  } catch {
+    return;  // it is tried again, and the page says meanwhile that it is cut off
+  }
   elements.login.hidden = !session.asks;
   say(elements.login, session.may_change ? "Log out" : "Log in");
   if (session.may_look) listen();
-  else ask("Log in", "The word of this page", logIn, { type: "password" });
+  else if (!document.getElementById("ask").open) ask("Log in", "The word of this page", logIn, { type: "password" });
 }
 
 async function logIn(word) {
@@ -98,4 +126,5 @@ theme(localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: dark)
 window.addEventListener("hashchange", route);
 route();
 setInterval(tick, 250);
-enter().catch(() => {});
+new Worker("/static/ticker.js").onmessage = tick;
+enter();

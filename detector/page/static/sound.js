@@ -19,7 +19,7 @@ export class Sound {
   }
 
   get isOn() { return this.context !== null && this.context.state === "running"; }
-  get pausedFor() { return Math.max(0, Math.ceil((this.pausedUntil - Date.now()) / 1000)); }
+  get pausedFor() { return Math.max(0, Math.ceil((this.pausedUntil - performance.now()) / 1000)); }
 
   // Browsers let a page sound only once somebody has touched it.
   async turnOn() {
@@ -27,14 +27,15 @@ export class Sound {
     await this.context.resume();
   }
 
-  pause() { this.pausedUntil = Date.now() + PAUSE_S * 1000; this.stop(); }
+  pause() { this.pausedUntil = performance.now() + PAUSE_S * 1000; this.stop(); }
   goOn() { this.pausedUntil = 0; this.next = 0; }
 
-  // Which alarms wait for somebody; a seizure that this screen has not seen ends the pause.
+  // Which alarms wait for somebody; a seizure that did not wait before ends the pause.
   hear(alarms, isQuiet) {
     const waiting = alarms.filter((alarm) => alarm.acknowledged_s === null);
     if (waiting.some((alarm) => alarm.physiological && !this.heard.has(alarm.id))) this.goOn();
-    this.heard = new Set(alarms.map((alarm) => alarm.id));
+    this.heard = new Set(waiting.map((alarm) => alarm.id));
+    if (this.context?.state === "suspended" || this.context?.state === "interrupted") this.context.resume().catch(() => {});
     const audible = waiting.filter((alarm) => alarm.physiological || alarm.priority === "high" || !isQuiet);
     const kind = audible.some((alarm) => alarm.physiological) ? "seizure" : ["high", "medium", "low"].find((one) => audible.some((alarm) => alarm.priority === one));
     if (kind !== this.playing) { this.stop(); this.playing = kind ?? null; this.next = 0; }

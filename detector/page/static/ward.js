@@ -19,13 +19,13 @@ export function showState(block, bed) {
 
 export function showFacts(list, bed, now, names) {
   const all = {
-    Probability: percent(bed.probability),
-    "Seizure burden": bed.burden === null ? "none" : `${percent(bed.burden)} of 5 min`,
-    "Good channels": bed.good_channels === null ? "none" : `${bed.good_channels} of ${bed.derivations ?? "?"}`,
-    "Input age": bed.input_age_s === null ? "no input" : `${bed.input_age_s.toFixed(1)} s`,
-    "Last seizure": bed.last_seizure_s === null ? "none seen" : ago(now - bed.last_seizure_s),
+    Probability: bed.probability === null ? "not known" : percent(bed.probability),
+    "Seizure burden": bed.burden === null ? "not known" : `${percent(bed.burden)} of 5 min`,
+    "Good channels": bed.good_channels === null ? "not known" : `${bed.good_channels} of ${bed.derivations ?? "?"}`,
+    "Input age": bed.input_age_s === null ? "not known" : `${bed.input_age_s.toFixed(1)} s`,
+    "Last seizure": bed.last_seizure_s === null ? "none is known of" : ago(now - bed.last_seizure_s),
     Heartbeat: bed.silence_s === null ? (bed.seen_s === null ? "none yet" : `last ${ago(now - bed.seen_s)}`) : `${bed.silence_s.toFixed(0)} s ago`,
-    "Missing samples": bed.missing_samples === null ? "none" : String(bed.missing_samples),
+    "Missing samples": bed.missing_samples === null ? "not known" : String(bed.missing_samples),
     Source: bed.source ?? "not known",
     Detector: bed.host ? `${bed.model} on ${bed.host}` : "not known",
   };
