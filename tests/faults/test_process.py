@@ -34,7 +34,8 @@ from tests.live import amplifier, program, synthetic_amplifier, until
 
 HOUR_S = 3600.0
 WITHOUT_S = 6.0  # three attempts to connect
-STARVED_S = 10.0
+STALE_S = 10.0
+STARVED_S = 20.0  # what a silence is made of comes together now and then
 CALIBRATION_S = 8.0  # what is done every five seconds is in it
 DEAD_S = 3.0  # readers call a detector that is silent for longer dead
 STALL_S = 2.0  # of the configuration
@@ -197,7 +198,7 @@ def test_fault_59_a_daemon_that_gets_a_third_of_the_processor_it_needs_is_stale_
             bed.silence_s = DEAD_S
             bed.unsure()  # steps that are made in time are watched ones
             group.cpu(needs / 3)
-            bed.until(lambda: bed.cause == "stale", STARVED_S, "stale")
+            bed.until(lambda: bed.cause == "stale", STALE_S, "stale")
             bed.goes_on(STARVED_S)
             starved = bed.now.samples
             group.cpu(1.0)
