@@ -124,15 +124,21 @@ class Service:
             self._keeping.see(message)
             if isinstance(message, Opened):
                 self._begin(message)
-            elif not self._feed(message):
+                continue
+            if isinstance(message, Chunk):
+                self._say_what_stands()  # first: a starved program takes seconds for what follows
+            if not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
         if self._pipeline is not None:
             kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
             self._keeping.continuity.keep(*kept, time.monotonic())
         self._keeping.give_up_what_is_not_resumed(self._monitor.event_id)
+        self._say_what_stands()
+        self._look()
+
+    def _say_what_stands(self) -> None:
         obstacle = self._source.obstacle
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
-        self._look()
 
     def _look(self, *, is_ready: bool = True) -> None:
         faults = {} if self._pipeline is None else self._pipeline.conditioning.faults

@@ -261,6 +261,19 @@ def test_an_internal_error_is_code_70_with_its_traceback(monkeypatch: pytest.Mon
     assert "IndexError" in done.stderr
 
 
+def test_what_was_loaded_is_not_looked_through_for_garbage_while_a_bed_is_watched(tmp_path: Path) -> None:
+    config = tmp_path / "bed.toml"
+    config.write_text('[bed]\nname = "b"\n[source]\nsource_id = "x"\n')
+    script = (
+        "import gc, detector.service as service, detector.cli as cli\n"
+        "service.Service.run = lambda self: print(gc.get_freeze_count(), len(gc.get_objects()), flush=True)\n"
+        f"cli.main(['run', '--config', {str(config)!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    frozen, others = map(int, done.stdout.split())
+    assert frozen > 50 * others
+
+
 def test_simulate_ends_with_what_it_simulates(tmp_path: Path) -> None:
     done = run_program("simulate", "--source-id", "x", "--duration", "1", "--speed", "20")
     assert done.returncode == 0

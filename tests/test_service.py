@@ -21,8 +21,10 @@ from detector.client.lsl import BedClient, Marker, StatusSample
 from detector.conditioning.montage import MONTAGES
 from detector.config import Config, load_config
 from detector.errors import ConfigError, StateError
-from detector.messages import Features, FloatArray, Probability, State
+from detector.messages import Chunk, Features, FloatArray, Gap, Probability, State
+from detector.monitor import Monitor
 from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, CardFilters, load_bundle
+from detector.pipeline import Conditioning
 from detector.sd_notify import Notifier
 from detector.service import Service
 
@@ -211,6 +213,27 @@ def test_non_seizure_waits_for_the_warm_up_and_for_the_rate_to_be_known(world: W
     said = [status for status in world.statuses if status.state is State.NOT_MONITORING]
     assert said
     assert all(np.isnan(status.probability) for status in said)
+
+
+def test_what_stands_is_said_before_each_chunk_of_a_backlog(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    tick, process = Monitor.tick, Conditioning.process
+
+    def said(monitor: Monitor, *arguments: Any) -> None:
+        done.append("said")
+        tick(monitor, *arguments)
+
+    def made(conditioning: Conditioning, message: Chunk | Gap) -> list[Features]:
+        if isinstance(message, Chunk):
+            done.append("made")
+        return process(conditioning, message)
+
+    monkeypatch.setattr("detector.monitor.Monitor.tick", said)
+    monkeypatch.setattr("detector.pipeline.Conditioning.process", made)
+    world.monitored()
+    world.amplifier.push(30)
+    world.until(lambda: done.count("made") > 4)
+    assert ("made", "made") not in itertools.pairwise(done)
 
 
 def test_a_gap_is_a_boundary(world: World) -> None:

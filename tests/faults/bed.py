@@ -215,7 +215,10 @@ class Bed:
     def until(self, condition: Callable[[], object], within_s: float, what: str) -> float:
         """Wait for a condition, and not for a daemon that is gone; return how long it took."""
         recording = self.whole
-        took_s = until(lambda: recording.ended or condition(), within_s, f"{what}; {self._last_words()}")
+        try:
+            took_s = until(lambda: recording.ended or condition(), within_s, what)
+        except AssertionError as late:
+            raise AssertionError(f"{late}; {self._last_words()}") from None
         assert not recording.ended, f"{recording.ended}: {self.log}"
         return took_s
 
@@ -254,7 +257,14 @@ class Bed:
         np.testing.assert_allclose([said[k] for k in common], [reference[k] for k in common], atol=1e-4)
 
     def _last_words(self) -> str:
-        return "last markers: " + ", ".join(m.text for m in self.whole.markers[-8:])
+        """Return what was said, and when it was said and heard: either may be late on a busy machine."""
+        now_s, recording = pylsl.local_clock(), self.whole
+        told = (
+            f"{m.text} (of {now_s - m.stamp_s:.2f} s ago, heard {now_s - m.arrived_s:.2f} s ago)"
+            for m in recording.markers[-8:]
+        )
+        heard_s = now_s - recording.samples[-1].arrived_s if recording.samples else math.nan
+        return f"last markers: {', '.join(told)}; the last status was heard {heard_s:.2f} s ago"
 
     # What is done.
 

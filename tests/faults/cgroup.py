@@ -13,7 +13,8 @@ import pytest
 
 _ROOT = Path("/sys/fs/cgroup")
 # The file of a limit, and what it must hold, by version: https://docs.kernel.org/admin-guide/cgroup-v1/ and cgroup-v2.
-PERIOD_US = 1_000_000
+LEAST_QUOTA_US, MOST_PERIOD_US = 1_000, 1_000_000  # that the kernel takes
+PERIOD_US = 100_000  # the kernel's own, and that of systemd's CPUQuota
 
 
 def _group(controller: str) -> Path | None:
@@ -40,13 +41,15 @@ class Limited:
         self._is_first = not (group / "cgroup.controllers").exists()
 
     def cpu(self, share: float) -> None:
-        """Allow so much of one processor."""
-        quota_us = round(share * PERIOD_US)
+        """Allow so much of one processor, in pieces as small as the kernel can: each makes a pause."""
+        period_us = min(max(PERIOD_US, round(LEAST_QUOTA_US / share)), MOST_PERIOD_US)
+        quota_us = round(share * period_us)
         if self._is_first:
-            (self._group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (self._group / "cpu.cfs_quota_us").write_text("-1")  # else neither may be out of proportion to the other
+            (self._group / "cpu.cfs_period_us").write_text(str(period_us))
             (self._group / "cpu.cfs_quota_us").write_text(str(quota_us))
         else:
-            (self._group / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+            (self._group / "cpu.max").write_text(f"{quota_us} {period_us}")
 
     def memory(self, n_bytes: int) -> None:
         """Allow so much memory."""

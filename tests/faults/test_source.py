@@ -225,8 +225,9 @@ def test_fault_19_a_source_in_another_session_is_not_seen(bed: Bed) -> None:
 
 def test_fault_20_outlets_that_get_no_port_of_the_range_end_the_program_with_the_reason(tmp_path: Path) -> None:
     lsl = tmp_path / "lsl_api.cfg"
+    base_port = 32000 + os.getpid() % 90 * 8  # of this run alone, and below those that the kernel gives to connections
     lsl.write_text(
-        "[ports]\nBasePort = 43000\nPortRange = 8\nAllowRandomPorts = 0\nIPv6 = disable\n"
+        f"[ports]\nBasePort = {base_port}\nPortRange = 8\nAllowRandomPorts = 0\nIPv6 = disable\n"
         "[multicast]\nResolveScope = machine\n[lab]\nSessionID = full\n[log]\nlevel = -3\n"
     )
     config = tmp_path / "bed.toml"
@@ -239,8 +240,8 @@ def test_fault_20_outlets_that_get_no_port_of_the_range_end_the_program_with_the
     environment = {**os.environ, "LSLAPICFG": str(lsl)}
     with amplifier(outlets, stdout=subprocess.PIPE, env=environment) as taken:
         assert taken.stdout is not None
-        assert taken.stdout.readline() == b"open\n"
-        taken.stdout.close()
+        with taken.stdout:
+            assert taken.stdout.readline() == b"open\n"
         done = subprocess.run(
             [sys.executable, "-m", "detector", "run", "--config", str(config)],
             env=environment, capture_output=True, text=True, timeout=60, check=False,

@@ -319,3 +319,21 @@ def test_a_stall_is_counted_from_when_samples_came_that_were_left_waiting(monkey
     assert stream.pull(128)
     assert stream.silent_s() <= 0.5
     stream.close()
+
+
+def test_a_backlog_is_taken_in_pieces_of_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, inlet = _stream(monkeypatch, [])
+    asked: list[int] = []
+
+    def pull_chunk(timeout: float, max_samples: int, as_numpy: bool) -> Any:
+        asked.append(max_samples)
+        start_s = pylsl.local_clock() - 600 + sum(asked) / RATE
+        return np.ones((max_samples, 2), dtype=np.float32), _stamps(max_samples, start_s)
+
+    monkeypatch.setattr(inlet, "pull_chunk", pull_chunk)
+    monkeypatch.setattr(inlet, "samples_available", lambda: 100_000)
+    stream.pull(17)
+    assert len(asked) > 1
+    assert max(asked) <= 4 * RATE
+    assert sum(asked) <= 10 * RATE, "and what stands is said before the rest"
+    stream.close()
