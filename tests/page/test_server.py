@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from detector.errors import UsageError
 from detector.page.access import CHANGE_HEADER, COOKIE, SESSION_S, Access, Limit
+from detector.page.alerts.dispatch import Alerts
 from detector.page.bed import BedBook
 from detector.page.config import load_page_config
 from detector.page.server import Page
@@ -69,7 +70,7 @@ def beds() -> Beds:
 
 def client(store: Store, beds: Beds, *, word: str = "", peer: str = "127.0.0.1", **server: Any) -> TestClient:
     config = load_page_config(None, **server)
-    page = Page(config, Access(config.server, word), beds, store)  # type: ignore[arg-type]
+    page = Page(config, Access(config.server, word), beds, store, Alerts(config, store))  # type: ignore[arg-type]
     return TestClient(page.app(), base_url="http://127.0.0.1:8765", client=(peer, 5000), raise_server_exceptions=False)
 
 
