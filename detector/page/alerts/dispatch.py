@@ -79,9 +79,8 @@ class Alerts:
     def send_test(self, name: str) -> bool:
         """Send a test alert behind those that wait; return whether it is safe on disk. Raises UsageError."""
         if name not in self._workers:
-            raise UsageError(
-                f"there is no target {name!r}{nearest(name, self._workers)}; the targets are {', '.join(self._workers)}"
-            )
+            choices = f"the targets are {', '.join(self._workers)}" if self._workers else "none is configured"
+            raise UsageError(f"there is no target {name!r}{nearest(name, self._workers)}; {choices}")
         worker = self._workers[name]
         written = self._store.put(worker.queue.put(make_test_alert(name, time.time())))
         worker.wake()

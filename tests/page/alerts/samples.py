@@ -11,6 +11,7 @@ from detector.messages import Priority
 from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow
 from detector.page.alerts.alert import Alert, alert_of
 from detector.page.config import DEFAULTS, PageConfig, load_page_config
+from tests.client.lsl_publisher import Publisher
 
 ALARM = Alarm("bed1.seizure.1000.1", "bed1", AlarmKind.SEIZURE, Priority.HIGH, "seizure", 1000.0)
 
@@ -32,3 +33,8 @@ def config(folder: Path, text: str) -> PageConfig:
     path = folder / "page.toml"
     path.write_text(text)
     return load_page_config(path)
+
+
+def state(process: Publisher, name: str) -> None:
+    """Have a bed say another state."""
+    process.tell(f"shown.update(state=State.{name})")

@@ -16,10 +16,10 @@ from detector.errors import UsageError
 from detector.page.alarms import Action
 from detector.page.alerts.dispatch import Alerts
 from detector.page.store import Store
-from tests.client.lsl_publisher import Publisher, publisher
+from tests.client.lsl_publisher import publisher
 from tests.live import until
 from tests.page.alerts.receiver import Post, Receiver, receiver, secret
-from tests.page.alerts.samples import config, row
+from tests.page.alerts.samples import config, row, state
 from tests.page.browser import Served
 
 NOW = int(time.time()) - 1000  # the samples' times begin at 1000
@@ -134,7 +134,3 @@ def test_a_page_that_is_killed_loses_no_alert_and_doubles_none_for_who_honours_t
     assert len(server.taken) > len(server.keys), "nothing was sent twice: the test has not tried what it says"
     bodies = {(post.key, post.body) for post in server.posts}
     assert len(bodies) == len(server.keys), "an alert was not the same bytes each time"
-
-
-def state(process: Publisher, name: str) -> None:
-    process.tell(f"shown.update(state=State.{name})")

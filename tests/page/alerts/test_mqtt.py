@@ -21,8 +21,7 @@ from tests.client.lsl_publisher import publisher
 from tests.live import free_port, until
 from tests.page.alerts.broker import Broker, Subscriber, broker, retained, subscriber
 from tests.page.alerts.receiver import certificate
-from tests.page.alerts.samples import alert, defaults
-from tests.page.alerts.test_dispatch import state
+from tests.page.alerts.samples import alert, defaults, state
 from tests.page.browser import Served
 
 WATCHED = {"bed1": ("non-seizure", "no seizure, and monitoring")}
