@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +15,10 @@ from detector.page.alerts.mqtt_topic import RetainedTopic
 from detector.page.alerts.tls import tls_context
 from detector.page.secret import read_secret
 
+log = logging.getLogger(__name__)
+
 _TURN_S = 0.25
+_END_S = 1.0  # for all last words together
 GONE = "page-gone"
 _GONE_WORDS = "the page that says what this bed is has gone: nothing is known"
 
@@ -38,6 +43,7 @@ class Mqtt:
         self._context = None if target.security == "none" else tls_context(target.ca_file)
         self.where = f"{target.host}:{target.port}"
         self._beds: dict[str, RetainedTopic] = {}
+        self._failing: set[str] = set()
         self._page = self._topic("page", {"state": GONE})
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,10 +65,10 @@ class Mqtt:
             self._beds.pop(bed).end("")  # an empty message takes the retained one away
         for bed, (state, words) in beds.items():
             if self._target.wants_bed(bed):
-                if bed not in self._beds:
-                    gone = {"bed": bed, "state": GONE, "words": _GONE_WORDS, "time_s": None}
-                    self._beds[bed] = self._topic(f"{bed}/state", gone)
-                self._beds[bed].say({"bed": bed, "state": state, "words": words})
+                try:
+                    self._tell(bed, state, words)
+                except Exception as error:  # noqa: BLE001 - whatever is wrong with one bed, the others are told
+                    self._failed(bed, error)
 
     def deliver(self, alert: Alert) -> str:
         """Publish an alert; raises OSError where the broker has not said that it has it."""
@@ -77,8 +83,23 @@ class Mqtt:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(1.0)
+        ends_s = time.monotonic() + _END_S
         for topic in (*self._beds.values(), self._page):
-            topic.end()
+            topic.end(within_s=max(ends_s - time.monotonic(), 0.0))
+
+    def _tell(self, bed: str, state: str, words: str) -> None:
+        if bed not in self._beds:
+            gone = {"bed": bed, "state": GONE, "words": _GONE_WORDS, "time_s": None}
+            self._beds[bed] = self._topic(f"{bed}/state", gone)
+        self._beds[bed].say({"bed": bed, "state": state, "words": words})
+        self._failing.discard(bed)
+
+    def _failed(self, bed: str, error: Exception) -> None:
+        if bed not in self._failing:
+            self._failing.add(bed)
+            log.error(
+                "the state of %s cannot be told to %s: %s: %s", bed, self._target.name, type(error).__name__, error
+            )
 
     def _topic(self, topic: str, gone: dict[str, Any]) -> RetainedTopic:
         return RetainedTopic(self._target, self._password, self._context, f"{self._target.prefix}/{topic}", gone)

@@ -10,6 +10,7 @@ import json
 import secrets
 import ssl
 import time
+from contextlib import suppress
 from typing import Any
 
 from detector.errors import ConfigError
@@ -91,12 +92,15 @@ class RetainedTopic:
 
     def end(self, last: str | None = None, within_s: float = 1.0) -> None:
         """Retain a last word, that nobody is here any more if none is given, and leave."""
-        if self._client.is_connected():
-            sent = self._client.publish(self._topic, self._gone if last is None else last, qos=1, retain=True)
+        if not self._client.is_connected():
+            self._client.disconnect()  # nothing to be waited for: its thread ends by itself
+            return
+        sent = self._client.publish(self._topic, self._gone if last is None else last, qos=1, retain=True)
+        with suppress(RuntimeError, ValueError):  # the connection was lost meanwhile
             sent.wait_for_publish(within_s)
-            if not sent.is_published():
-                return  # whoever leaves without a word has the broker publish the will
-        self._client.disconnect()
+        if sent.rc == 0 and sent.is_published():  # whoever leaves without a word has the broker publish the will
+            self._client.disconnect()
+            self._client.loop_stop()
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._said = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from detector.errors import ConfigError
 from detector.page.alerts.config import MqttTarget
 from detector.page.alerts.mqtt import Beds, Mqtt
+from detector.page.alerts.mqtt_topic import RetainedTopic
 from tests.client.lsl_publisher import publisher
 from tests.live import free_port, until
 from tests.page.alerts.broker import Broker, Subscriber, broker, retained, subscriber
@@ -127,6 +129,52 @@ def test_after_a_broker_that_was_away_only_what_is_now_is_said(own: Broker) -> N
     mqtt.close()
 
 
+def test_the_same_is_said_again_to_a_broker_that_has_forgotten_it(own: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.page.alerts.mqtt_topic._AGAIN_S", 1e9)
+    mqtt = Mqtt(target(own.port))
+    with subscriber(own.port) as before:
+        says(mqtt, WATCHED, before, STATE, "non-seizure")
+    own.end()
+    until(lambda: not mqtt._page._client.is_connected(), 10, "that it is gone is noticed")
+    own.begin()
+    with subscriber(own.port) as after:
+        says(mqtt, WATCHED, after, STATE, "non-seizure")
+    mqtt.close()
+
+
+def test_what_does_not_change_is_said_again_so_that_its_age_tells_whether_it_holds(
+    own: Broker, others: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.page.alerts.mqtt_topic._AGAIN_S", 0.1)
+    mqtt = Mqtt(target(own.port))
+
+    def times() -> set[float]:
+        mqtt.tell(WATCHED)
+        return {content["time_s"] for name, _, content in others.heard if name == STATE}
+
+    until(lambda: len(times()) >= 3, 10, "it is said again and again")
+    mqtt.close()
+
+
+def test_a_bed_that_cannot_be_told_keeps_none_of_the_others_from_it(
+    own: Broker, others: Subscriber, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt = Mqtt(target(own.port))
+
+    def fail(topic: str, gone: object) -> RetainedTopic:
+        if topic.startswith("bed0"):
+            raise RuntimeError("can't start new thread")
+        return make(topic, gone)  # type: ignore[arg-type]
+
+    make = mqtt._topic
+    monkeypatch.setattr(mqtt, "_topic", fail)
+    says(mqtt, {"bed0": ("dead", ""), **WATCHED}, others, STATE, "non-seizure")
+    assert [record.getMessage() for record in caplog.records] == [
+        "the state of bed0 cannot be told to broker: RuntimeError: can't start new thread"
+    ]
+    mqtt.close()
+
+
 def test_a_bed_that_was_forgotten_is_retained_no_more(own: Broker, others: Subscriber) -> None:
     mqtt = Mqtt(target(own.port))
     says(mqtt, {**WATCHED, "bed2": ("dead", "")}, others, "seizure-detector/bed2/state", "dead")
@@ -173,6 +221,7 @@ def test_a_broker_that_is_not_there_or_refuses_is_told(tmp_path: Path) -> None:
         refused.close()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_over_tls_only_a_broker_whose_certificate_is_trusted_is_told_anything(tmp_path: Path) -> None:
     _, file = certificate(tmp_path)
     lines = f"allow_anonymous true\ncertfile {file}\nkeyfile {tmp_path}/key.pem\n"
@@ -180,6 +229,8 @@ def test_over_tls_only_a_broker_whose_certificate_is_trusted_is_told_anything(tm
         stranger = Mqtt(target(own.port, security="tls"))
         until(lambda: "not trusted" in stranger._page.problem, 10, "it is told")
         stranger.close()
+        stranger._page._client.loop_stop()
+        gc.collect()  # paho does not close a socket whose handshake has failed
         mqtt = Mqtt(target(own.port, security="tls", ca_file=str(file)))
         until(lambda: mqtt._page._client.is_connected(), 10, "connected")
         mqtt.deliver(alert())
