@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _DROP_EVERY_S = 3600.0
 _DISK_AGAIN_S = 5.0
+_SET_S = 3600.0
 _LONGEST_ERROR = 300
 
 
@@ -56,13 +57,23 @@ class Worker:
         For so long is it known what was delivered, and what is dead.
     clock
         UNIX seconds.
+    steady
+        Seconds that never go back.
     """
 
     def __init__(
-        self, name: str, way: Way, queue: Queue, give_up_s: float, keep_s: float, clock: Callable[[], float] = time.time
+        self,
+        name: str,
+        way: Way,
+        queue: Queue,
+        give_up_s: float,
+        keep_s: float,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.way, self.queue = name, way, queue
-        self._give_up_s, self._keep_s, self._clock = give_up_s, keep_s, clock
+        self._give_up_s, self._keep_s, self._clock, self._steady = give_up_s, keep_s, clock, steady
+        self._ahead_s = clock() - steady()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"alerts-{name}", daemon=True)
         self._tries = 0
@@ -117,7 +128,7 @@ class Worker:
             said = f"{type(error).__name__}: {_short(error)}"
             self._failed(said)
             self._tries += 1
-            if first.alert.time_s < self._clock() - self._give_up_s:
+            if first.alert.time_s < self._clock() - self._give_up_s and not self._clock_was_set():
                 self.buried_s = self._clock()
                 self.queue.bury_older(self._clock() - self._give_up_s, self._clock(), said)
                 log.error("alerts to %s: those of before were given up and are in the list of the dead", self.name)
@@ -148,10 +159,14 @@ class Worker:
             log.error("alerts to %s wait: %s", self.name, said)
         self.error = said
 
+    def _clock_was_set(self) -> bool:
+        """Whether ages cannot be told: it may be set again, and what was given up or dropped does not come back."""
+        return abs(self._clock() - self._steady() - self._ahead_s) > _SET_S
+
     def _run(self) -> None:
         dropped_at = 0.0
         while not self._stop.is_set():
-            if time.monotonic() - dropped_at >= _DROP_EVERY_S:
+            if time.monotonic() - dropped_at >= _DROP_EVERY_S and not self._clock_was_set():
                 dropped_at = time.monotonic()
                 self.queue.drop_done(self._clock() - self._keep_s)
             self._wake.clear()

@@ -47,9 +47,11 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.store = Store(path)
         assert self.store.put(*SCHEMA).result(5)
-        self.way, self.now_s = Way(), 1000.0
+        self.way, self.now_s, self.set_s = Way(), 1000.0, 0.0
         self.queue = Queue("pager", self.store)
-        self.worker = Worker("pager", self.way, self.queue, 3600.0, 1e9, lambda: self.now_s)
+        self.worker = Worker(
+            "pager", self.way, self.queue, 3600.0, 1e9, lambda: self.now_s + self.set_s, lambda: self.now_s
+        )
 
     def put(self, *numbers: int) -> None:
         for n in numbers:
@@ -99,6 +101,14 @@ def test_what_cannot_be_delivered_for_too_long_is_among_the_dead_with_the_reason
     bench.way.error = None
     bench.worker.turn()
     assert bench.way.got == [alert(5000).key]
+
+
+def test_a_clock_that_is_set_gives_nothing_up(bench: Bench) -> None:
+    bench.way.error = OSError("no route")
+    bench.put(0, 1)
+    bench.set_s = 1e6
+    bench.worker.turn()
+    assert (bench.report()["waiting"], bench.report()["n_dead"]) == (2, 0)
 
 
 def test_old_ones_are_tried_before_they_are_given_up(bench: Bench) -> None:
