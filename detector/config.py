@@ -238,34 +238,51 @@ def make_config(given: Mapping[str, Any], origin: str = "configuration") -> Conf
 
 
 def overlaid(form: type[M], defaults: Path, given: Mapping[str, Any], origin: str) -> M:
-    """Return ``given`` over the file of the defaults, which is also the list of valid keys; raises ConfigError."""
-    merged = tomllib.loads(defaults.read_text(encoding="utf-8"))
+    """Return ``given`` over the file of the defaults, which is also the list of valid keys; raises ConfigError.
+
+    A section that the defaults have as ``[[section]]`` may be given any number of times; the one in the defaults is
+    what each of them is laid over, and none by itself.
+    """
+    known = tomllib.loads(defaults.read_text(encoding="utf-8"))
+    merged = {section: [] if isinstance(values, list) else values for section, values in known.items()}
     for section, values in given.items():
-        if section not in merged:
+        if section not in known:
             raise ConfigError(
                 f"{origin}: unknown section [{section}]{nearest(section, merged)}; the sections are {', '.join(merged)}"
             )
-        if not isinstance(values, Mapping):
-            raise ConfigError(f"{origin}: {section} is a section, write [{section}] and its keys below it")
-        for key, value in values.items():
-            if key not in merged[section]:
-                raise ConfigError(
-                    f"{origin}: unknown key {key!r} in [{section}]{nearest(key, merged[section])}; "
-                    f"the keys are {', '.join(merged[section])}"
-                )
-            merged[section][key] = value
+        if isinstance(known[section], list):
+            if not isinstance(values, list):
+                raise ConfigError(f"{origin}: {section} can be there several times, write [[{section}]] above its keys")
+            merged[section] = [_laid_over(known[section][0], one, f"[{section}]", origin) for one in values]
+        else:
+            merged[section] = _laid_over(known[section], values, section, origin)
     try:
         return form.model_validate(merged)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{origin}: {'; '.join(_complaints(error))}") from error
 
 
+def _laid_over(known: Mapping[str, Any], given: Any, section: str, origin: str) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{origin}: {section} is a section, write [{section}] and its keys below it")
+    for key in given:
+        if key not in known:
+            raise ConfigError(
+                f"{origin}: unknown key {key!r} in [{section}]{nearest(key, known)}; the keys are {', '.join(known)}"
+            )
+    return {**known, **given}
+
+
 def _complaints(error: pydantic.ValidationError) -> list[str]:
     """Return one sentence for each key that is wrong, however many alternatives it failed."""
     said: dict[str, str] = {}
     for e in error.errors():
-        section, *rest = [str(part) for part in e["loc"]]
-        where = f"[{section}] {rest[0]}" if rest else f"[{section}]"
+        name, *rest = e["loc"] or ("the whole",)
+        section = f"[{name}]"
+        if rest and isinstance(rest[0], int):
+            section = f"[[{name}]] number {rest[0] + 1}"
+            rest = rest[1:]
+        where = f"{section} {rest[0]}" if rest else section
         message = e["msg"].removeprefix("Value error, ")
         came = "" if message.startswith("got ") or not rest else f", got {e['input']!r}"
         said[where] = f"{said[where]}, or: {message[0].lower()}{message[1:]}" if where in said else f"{message}{came}"

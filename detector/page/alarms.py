@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detector.errors import UsageError
 from detector.messages import Priority, State
-from detector.page.config import AlarmSettings
+
+if TYPE_CHECKING:  # the configuration names kinds of alarms
+    from detector.page.config import AlarmSettings
 
 LONGEST_NAME = 60
 DEAD_AFTER_S = 3.0  # without a heartbeat, which comes at least once a second

@@ -157,18 +157,20 @@ class BedBook:
             self.bins.append(done)
         return done
 
+    def state(self, now_s: float) -> tuple[str, str]:
+        """Return what may be said of it now: a word, and what it means."""
+        seen = self.seen(now_s)
+        if self.is_dead(now_s):
+            return "dead", "no heartbeat of the detector: nothing is being watched"
+        if seen.state is None:
+            return ("unknown", seen.problem) if seen.problem else ("connecting", "connecting to the detector")
+        return seen.state.label, seen.cause or meaning(seen.state.label)
+
     def facts(self, now_s: float) -> dict[str, Any]:
         """Return what may be shown now, for JSON: nothing old looks like something of now."""
         seen, sample = self.seen(now_s), self.view.sample
         live = seen.state is not None and sample is not None
-        if self.is_dead(now_s):
-            state, words = "dead", "no heartbeat of the detector: nothing is being watched"
-        elif not live:
-            state, words = ("unknown", seen.problem) if seen.problem else ("connecting", "connecting to the detector")
-        else:
-            assert seen.state is not None
-            state = seen.state.label
-            words = seen.cause or meaning(state)
+        state, words = self.state(now_s)
         silence_s = seen.silence_s
         return {
             "bed": self.name,

@@ -36,6 +36,7 @@ def page(path: Path | None, port: int | None) -> None:
 
     quiet()
     from detector.page.access import Access
+    from detector.page.alerts.dispatch import Alerts
     from detector.page.lsl_ward import Ward
     from detector.page.server import Page
     from detector.page.store import Store
@@ -48,8 +49,9 @@ def page(path: Path | None, port: int | None) -> None:
         store = Store(file)
     except Exception as error:
         raise ConfigError(f"[storage] path {file} cannot be written: {error}") from error
-    ward = Ward(config, store)
-    served = Page(config, Access(config.server, token), ward, store)
+    alerts = Alerts(config, store)
+    ward = Ward(config, store, alerts.put)
+    served = Page(config, Access(config.server, token), ward, store, alerts)
     notifier = Notifier(os.environ)
 
     class Server(uvicorn.Server):
@@ -97,6 +99,7 @@ def page(path: Path | None, port: int | None) -> None:
         signal.signal(number, lambda *_: None)
     thread = threading.Thread(target=read, name="ward", daemon=True)
     thread.start()
+    alerts.begin(ward.states)
     click.echo(f"http://{config.server.host}:{config.server.port}/", err=True)
     try:
         asyncio.run(server.serve())
@@ -104,6 +107,7 @@ def page(path: Path | None, port: int | None) -> None:
         notifier.stopping()
         stop.set()
         thread.join(2)
+        alerts.close()
         store.close()
     if failed:
         raise failed[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,8 @@ from pydantic import Field
 from detector.config import Section, overlaid, read_toml
 from detector.errors import ConfigError
 from detector.messages import Priority
+from detector.page.alerts.config import Alerting, MailTarget, MqttTarget, WebhookTarget
+from detector.page.secret import read_secret
 
 DEFAULTS = Path(__file__).with_name("page.toml")
 _MIN_TOKEN = 16
@@ -93,6 +94,18 @@ class PageConfig(Section):
     server: Server
     alarms: AlarmSettings
     storage: Storage
+    alerts: Alerting
+    webhook: list[WebhookTarget]
+    mqtt: list[MqttTarget]
+    mail: list[MailTarget]
+
+    @pydantic.model_validator(mode="after")
+    def _names_differ(self) -> PageConfig:
+        names = [target.name for target in (*self.webhook, *self.mqtt, *self.mail)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{names.count(name)} targets of alerts are called {name!r}; expected a name for each")
+        return self
 
 
 def load_page_config(path: Path | None, **server: Any) -> PageConfig:
@@ -122,15 +135,7 @@ def read_token(config: Server) -> str:
     if not config.token_file:
         return ""
     path = Path(config.token_file)
-    try:
-        mode, token = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"[server] token_file {path} cannot be read: {error}") from error
-    # systemd shows a credential to the service's user by an access control list, whose mask is the group's bit.
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    allowed = 0o040 if credentials and path.is_relative_to(credentials) else 0
-    if mode & 0o077 & ~allowed:
-        raise ConfigError(f"[server] token_file {path} can be read by others; expected mode 0600 (chmod 600 {path})")
+    token = read_secret(path, "[server] token_file")
     if len(token) < _MIN_TOKEN:
         raise ConfigError(
             f"[server] token_file {path} holds {len(token)} characters; expected at least {_MIN_TOKEN} "

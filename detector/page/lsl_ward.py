@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,11 +21,12 @@ from detector.errors import UsageError
 from detector.page.alarms import AlarmRow, Alarms
 from detector.page.bed import BedBook
 from detector.page.config import PageConfig
-from detector.page.store import Store
+from detector.page.store import Store, Write
 from detector.sinks.lsl import CONTRACT_VERSION, SOURCE_ID_PREFIX
 
 log = logging.getLogger(__name__)
 
+STUCK_S = 3.0  # a turn takes milliseconds
 MOST_BEDS = 200  # whoever publishes more than that on one network floods it
 _FORGET_S = 2.0  # of a stream that does not answer any more
 _ODD_S = 6.0  # a detector that was restarted is listed twice, or by halves, until the old one is forgotten
@@ -45,10 +46,15 @@ class Ward:
         Of the page.
     store
         Where trends, markers and alarms are kept, and the beds of before.
+    alert
+        Takes each change of an alarm, at once; returns what is to be written together with it.
     """
 
-    def __init__(self, config: PageConfig, store: Store) -> None:
-        self._config, self._store = config, store
+    def __init__(
+        self, config: PageConfig, store: Store, alert: Callable[[AlarmRow], Sequence[Write]] = lambda _: ()
+    ) -> None:
+        self._config, self._store, self._alert = config, store, alert
+        self._states: dict[str, tuple[str, str]] = {}
         self._lock = threading.RLock()
         self._resolver = pylsl.ContinuousResolver(
             pred=f"starts-with(source_id,'{SOURCE_ID_PREFIX}')", forget_after=_FORGET_S
@@ -103,7 +109,14 @@ class Ward:
                 # A wall clock that was set may be set again, and what is dropped does not come back.
                 if abs(utc_s - now_s - self._began_ahead_s) < _DROP_EVERY_S:
                     self._store.drop_old(utc_s, storage.keep_days, storage.trend_hours, self.alarms.standing())
+            self._states = {bed: book.state(now_s) for bed, book in self._books.items()}
             self._turned_s = time.monotonic()
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        """Return what each bed is now, in a word and its meaning; waits for nothing, and says nothing old."""
+        if self.age_s > STUCK_S:
+            return dict.fromkeys(self._states, ("unknown", "the page has stopped reading: nothing is known"))
+        return self._states
 
     def facts(self) -> dict[str, Any]:
         """Return all that may be shown now, for JSON."""
@@ -160,7 +173,7 @@ class Ward:
         return f"{n} beds or more are not shown: this page follows {MOST_BEDS} at most" if n else ""
 
     def _write(self, row: AlarmRow) -> None:
-        self._written = self._store.alarm(row)
+        self._written = self._store.alarm(row, self._alert(row))
 
     def _find(self, now_s: float) -> None:
         """Connect to each bed that shows itself in the form of the contract, and note what is wrong with others."""

@@ -23,9 +23,10 @@ from starlette.staticfiles import StaticFiles
 from detector import __version__
 from detector.errors import DetectorError, UsageError
 from detector.page.access import COOKIE, SESSION_S, Access
+from detector.page.alerts.dispatch import Alerts
 from detector.page.config import PageConfig
 from detector.page.lsl_eeg import EegFeed
-from detector.page.lsl_ward import Ward, is_safe
+from detector.page.lsl_ward import STUCK_S, Ward, is_safe
 from detector.page.requests import Guard, failed, number_of, read_body, refused, said, text_of, written
 from detector.page.store import Store
 
@@ -33,7 +34,6 @@ STATIC = Path(__file__).with_name("static")
 TICK_S = 0.5
 LABELS = ("false-alarm", "missed-seizure")
 _MOST_SCREENS = 50
-_STUCK_S = 3.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -50,10 +50,12 @@ class Page:
         The beds.
     store
         What was kept of them.
+    alerts
+        To other systems.
     """
 
-    def __init__(self, config: PageConfig, access: Access, ward: Ward, store: Store) -> None:
-        self._config, self._access, self._ward, self._store = config, access, ward, store
+    def __init__(self, config: PageConfig, access: Access, ward: Ward, store: Store, alerts: Alerts) -> None:
+        self._config, self._access, self._ward, self._store, self._alerts = config, access, ward, store, alerts
         self._feeds: dict[str, EegFeed] = {}
         self._n_screens = 0
         self.stopping = False
@@ -77,6 +79,8 @@ class Page:
                 Route("/api/beds/{bed}/forget", change(self._forget), methods=["POST"]),
                 Route("/api/alarms/{alarm}/acknowledge", change(self._acknowledge), methods=["POST"]),
                 Route("/api/alarms/{alarm}/undo", change(self._undo), methods=["POST"]),
+                Route("/api/alerts", look(self._alert_report)),
+                Route("/api/alerts/{target}/test", change(self._alert_test), methods=["POST"]),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[Middleware(Guard, access=self._access)],
@@ -109,7 +113,7 @@ class Page:
         return Response((STATIC / "index.html").read_bytes(), media_type="text/html")
 
     async def _livez(self, _: Request) -> Response:
-        stuck = self._ward.age_s > _STUCK_S
+        stuck = self._ward.age_s > STUCK_S
         return JSONResponse({"reading_age_s": round(self._ward.age_s, 1)}, 503 if stuck else 200)
 
     async def _session(self, request: Request) -> Response:
@@ -234,12 +238,19 @@ class Page:
         kept = self._store.label(time.time(), bed, kind, float(at_s), who, alarm)
         return written(await run_in_threadpool(is_safe, kept))
 
+    async def _alert_report(self, _: Request) -> Response:
+        return JSONResponse({"time_s": time.time(), "targets": await run_in_threadpool(self._alerts.report)})
+
+    async def _alert_test(self, request: Request) -> Response:
+        return written(await run_in_threadpool(self._alerts.send_test, request.path_params["target"]))
+
     def _facts(self) -> str:
         """Return the ward as JSON, made once for all screens."""
         now_s = time.monotonic()
         if now_s - self._told[0] >= TICK_S / 2:
             facts = self._ward.facts()
             quiet = self._config.alarms.is_quiet(datetime.datetime.now().time())
+            facts["notices"] += self._alerts.notices()
             self._told = now_s, json.dumps({**facts, "quiet": quiet}, allow_nan=False)
         return self._told[1]
 

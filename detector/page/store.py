@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
@@ -100,10 +100,10 @@ class Store:
         self._writer.shutdown()
         self._connection.close()
 
-    def alarm(self, row: AlarmRow) -> Future[bool]:
-        """Write a row of the alarm log; the future says whether it is safe on disk now."""
+    def alarm(self, row: AlarmRow, alerts: Sequence[Write] = ()) -> Future[bool]:
+        """Write a row of the alarm log, and its alerts with it; the future says whether it is safe on disk now."""
         values = (row.time_s, row.alarm.bed, row.alarm.id, str(row.action), row.who, json.dumps(asdict(row.alarm)))
-        return self._put("INSERT INTO alarm_log VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+        return self.put(("INSERT INTO alarm_log VALUES (NULL, ?, ?, ?, ?, ?, ?)", values), *alerts)
 
     def label(self, time_s: float, bed: str, kind: str, at_s: float, who: str, alarm_id: str) -> Future[bool]:
         """Write what somebody says about a moment of a bed: ``false-alarm`` or ``missed-seizure``."""
@@ -144,22 +144,22 @@ class Store:
             "SELECT alarm FROM alarm_log WHERE id IN (SELECT max(id) FROM alarm_log GROUP BY alarm_id)"
             " AND (alarm ->> 'over_s' IS NULL OR alarm ->> 'acknowledged_s' IS NULL)"
         )
-        return [alarm for row in self._facts(newest) if (alarm := _alarm(row["alarm"])).stands]
+        return [alarm for row in self.facts(newest) if (alarm := _alarm(row["alarm"])).stands]
 
     def last_seizures(self) -> dict[str, float]:
         """Return when each bed said last that it declares a seizure, as far as that is kept."""
-        rows = self._facts(
+        rows = self.facts(
             "SELECT bed, max(time_s) AS time_s FROM marker WHERE text = ? GROUP BY bed", State.SEIZURE.label
         )
         return {row["bed"]: row["time_s"] for row in rows}
 
     def beds(self) -> dict[str, float]:
         """Return when each bed that is not forgotten was seen last."""
-        return {row["bed"]: row["seen_s"] for row in self._facts("SELECT bed, seen_s FROM bed WHERE NOT forgotten")}
+        return {row["bed"]: row["seen_s"] for row in self.facts("SELECT bed, seen_s FROM bed WHERE NOT forgotten")}
 
     def trends(self, bed: str, since_s: float) -> list[dict[str, Any]]:
         """Return the trend of a bed, the oldest first."""
-        return self._facts(
+        return self.facts(
             "SELECT bin_s, probability, burden, state, good_channels FROM trend WHERE bed = ? AND bin_s >= ?"
             " ORDER BY bin_s",
             bed,
@@ -168,13 +168,13 @@ class Store:
 
     def markers(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
         """Return the markers of a bed, the newest first."""
-        return self._facts(
+        return self.facts(
             "SELECT time_s, text FROM marker WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?", bed, since_s, most
         )
 
     def alarm_log(self, bed: str, since_s: float, most: int = 1000) -> list[dict[str, Any]]:
         """Return what was done about the alarms of a bed, the newest first."""
-        rows = self._facts(
+        rows = self.facts(
             "SELECT time_s, action, who, alarm FROM alarm_log WHERE bed = ? AND time_s >= ? ORDER BY id DESC LIMIT ?",
             bed,
             since_s,
@@ -184,19 +184,23 @@ class Store:
 
     def labels(self, bed: str, since_s: float) -> list[dict[str, Any]]:
         """Return the labels of a bed, the newest first."""
-        return self._facts(
+        return self.facts(
             "SELECT time_s, kind, at_s, who, alarm_id FROM label WHERE bed = ? AND time_s >= ? ORDER BY id DESC",
             bed,
             since_s,
         )
+
+    def put(self, *writes: Write) -> Future[bool]:
+        """Write what belongs together, all of it or nothing, after all that waits; also to ask whether that is safe."""
+        self._waiting.extend(writes)
+        return self._writer.submit(self._flush)
 
     def _put(self, statement: str, values: tuple[Any, ...]) -> Future[bool]:
         if len(self._waiting) >= _MOST_WAITING and "alarm_log" not in statement and "label" not in statement:
             done: Future[bool] = Future()
             done.set_result(False)
             return done
-        self._waiting.append((statement, values))
-        return self._writer.submit(self._flush)
+        return self.put((statement, values))
 
     def _flush(self) -> bool:
         """Write all that waits, or nothing of it; in the writer's thread."""
@@ -236,7 +240,8 @@ class Store:
         self.notice = f"{self.refused} rows could not be written and are lost: see the log of the page"
         return not refused
 
-    def _facts(self, statement: str, *values: object) -> list[dict[str, Any]]:
+    def facts(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Return the rows that answer a question, as far as they are written; raises `sqlite3.Error`."""
         # A connection of its own: a long question keeps the writer from nothing.
         with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row

@@ -185,3 +185,11 @@ def test_two_detectors_of_one_name_are_told(live: Live) -> None:
         )
         assert live.bed("ward-h")["state"] == "non-seizure"
         assert live.alarms("ward-h") == ["problem"]
+
+
+def test_what_is_told_to_others_is_never_old(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    with publisher("ward-states"):
+        live.until(lambda: live.ward.states().get("ward-states", ("",))[0] == "non-seizure", "it is watched")
+        stopped_s = time.monotonic() + 3.1
+        monkeypatch.setattr("detector.page.lsl_ward.time.monotonic", lambda: stopped_s)
+        assert live.ward.states()["ward-states"] == ("unknown", "the page has stopped reading: nothing is known")

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from detector.errors import UsageError
 from detector.page.access import CHANGE_HEADER, COOKIE, SESSION_S, Access, Limit
+from detector.page.alerts.dispatch import Alerts
 from detector.page.bed import BedBook
 from detector.page.config import load_page_config
 from detector.page.server import Page
@@ -69,7 +70,7 @@ def beds() -> Beds:
 
 def client(store: Store, beds: Beds, *, word: str = "", peer: str = "127.0.0.1", **server: Any) -> TestClient:
     config = load_page_config(None, **server)
-    page = Page(config, Access(config.server, word), beds, store)  # type: ignore[arg-type]
+    page = Page(config, Access(config.server, word), beds, store, Alerts(config, store))  # type: ignore[arg-type]
     return TestClient(page.app(), base_url="http://127.0.0.1:8765", client=(peer, 5000), raise_server_exceptions=False)
 
 
@@ -134,8 +135,9 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(
     "headers", [{}, {**OWN, "origin": "http://evil.example"}, {CHANGE_HEADER: "0"}], ids=["none", "origin", "wrong"]
 )
 def test_another_site_changes_nothing(store: Store, beds: Beds, headers: dict[str, str]) -> None:
-    answer = client(store, beds).post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=headers)
-    assert answer.status_code == 403
+    browser = client(store, beds)
+    assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=headers).status_code == 403
+    assert browser.post("/api/alerts/x/test", json={}, headers=headers).status_code == 403
     assert beds.asked == []
 
 
@@ -148,9 +150,10 @@ def test_a_name_that_somebody_pointed_here_is_not_answered(store: Store, beds: B
 
 def test_with_a_word_nobody_looks_or_changes_before_it_was_given(store: Store, beds: Beds) -> None:
     browser = client(store, beds, word=WORD)
-    for path in ("/api/ward", "/api/ward/stream", "/api/beds/bed1/history", "/api/beds/bed1/eeg"):
+    for path in ("/api/ward", "/api/ward/stream", "/api/beds/bed1/history", "/api/beds/bed1/eeg", "/api/alerts"):
         assert browser.get(path).status_code == 401, path
     assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code == 401
+    assert browser.post("/api/alerts/x/test", json={}, headers=OWN).status_code == 401
     assert browser.get("/api/session").json()["may_look"] is False
     assert browser.post("/api/session", json={"word": "another"}, headers=OWN).status_code == 401
     answer = browser.post("/api/session", json={"word": WORD}, headers=OWN)
@@ -242,6 +245,13 @@ def test_labels_and_history_are_kept_and_told(store: Store, beds: Beds) -> None:
     assert [one["probability"] for one in told["trend"]] == [0.5]
     assert browser.get("/api/beds/bed1/history?hours=nan").status_code == 400
     assert browser.get("/api/beds/bed1/history?hours=1e9").status_code == 200
+
+
+def test_without_targets_alerts_are_told_as_none_and_a_test_of_one_is_refused(store: Store, beds: Beds) -> None:
+    browser = client(store, beds)
+    assert browser.get("/api/alerts").json()["targets"] == []
+    answer = browser.post("/api/alerts/pager/test", json={}, headers=OWN)
+    assert (answer.status_code, answer.json()["error"]) == (400, "there is no target 'pager'; none is configured")
 
 
 def test_a_page_that_has_stopped_reading_is_not_alive(store: Store, beds: Beds) -> None:

@@ -3,6 +3,7 @@ import { ask, change, get } from "./api.js";
 import { showAlarms } from "./alarms.js";
 import { BedView } from "./bed.js";
 import { Sound } from "./sound.js";
+import { TargetsView } from "./targets.js";
 import { WardView } from "./ward.js";
 
 const CUT_S = 3, RETRY_S = 5, WINDOW_S = 600;
@@ -29,7 +30,9 @@ function bedOfRoute() {
 function route() {
   const bed = bedOfRoute();
   view?.close();
-  view = bed ? new BedView(elements.view, bed, () => session.may_change) : new WardView(elements.view);
+  const mayChange = () => session.may_change;
+  if (bed) view = new BedView(elements.view, bed, mayChange);
+  else view = location.hash === "#/alerts" ? new TargetsView(elements.view, mayChange) : new WardView(elements.view);
   document.title = bed ? `${bed} · Seizure detector` : "Seizure detector";
   if (facts) view.show(facts);
 }

@@ -1,0 +1,1 @@
+"""Alerts to other systems: an alarm changes -> the queue of each target that wants it -> its worker -> the target."""
