@@ -18,6 +18,7 @@ from detector.morning_report.page_file import BIN_S, Deed
 from detector.morning_report.timeline import Kind, Stretch, hours_by
 from detector.printable import printable
 
+_MOST_ROWS = 200  # a stream that comes and goes all night makes thousands
 _CAUSES = {  # what the journal says beside the outlet's words
     "stopped": "the detector was stopped",
     "crashed": "the detector had ended without saying so",
@@ -125,13 +126,18 @@ def _counts(night: Night) -> list[str]:
 
 
 def _unwatched(night: Night, time: LocalTime) -> list[str]:
+    found = [s for s in night.timeline if s.kind in (Kind.NOT_MONITORED, Kind.UNKNOWN)]
+    if not found:
+        return ["<h2>Not monitored</h2><p>All of the span was monitored.</p>"]
+    longest = sorted(found, key=lambda s: -s.length_s)[:_MOST_ROWS]
+    listed = sorted(longest, key=lambda s: s.start_s)
     rows = [
         (time.moment(s.start_s), time.moment(s.end_s), length_of(s.length_s), f"{s.kind.value}: {words_of(s)}")
-        for s in night.timeline
-        if s.kind in (Kind.NOT_MONITORED, Kind.UNKNOWN)
+        for s in listed
     ]
-    if not rows:
-        return ["<h2>Not monitored</h2><p>All of the span was monitored.</p>"]
+    left_h = (sum(s.length_s for s in found) - sum(s.length_s for s in listed)) / 3600
+    if len(listed) < len(found):
+        rows.append(("", "", hours_of(left_h), f"in {len(found) - len(listed)} shorter stretches that are not listed"))
     return ["<h2>Not monitored</h2>", *table(("from", "to", "for", "why"), rows, numbers=(2,))]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from detector.errors import BadDataError, DetectorError
+from detector.errors import BadDataError
 from detector.journal_reading import JournalReader
 from detector.journal_schema import SUFFIX, Row, RowKind
 from detector.journal_spans import JournalSeizure, Watch, watches_of
@@ -110,7 +111,7 @@ def gather(journal: Path, page_file: Path | None, clips: Path | None, since_s: f
     if not watches:
         raise BadDataError(f"{journal} says nothing of any time")
     bed = next((watch.bed for watch in reversed(watches) if watch.bed), journal.name.removesuffix(SUFFIX))
-    page: PageFile | str = "the page's file was not found"
+    page: PageFile | str = "the page's file was not found where this user may read"
     if page_file is not None:
         page = read_page_file(page_file, bed, since_s, until_s)
     found = clips_of(clips)
@@ -197,12 +198,5 @@ def _later(before: ConditionSeen | None, row: Row) -> ConditionSeen:
 
 
 def find_page_file(folders: Sequence[Path]) -> Path | None:
-    """Return the page's file in the first of folders that has one."""
-    return next((path for folder in folders if _is_there(path := folder / "page.sqlite")), None)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:
-        raise DetectorError(f"cannot look for {path}: {error.strerror}") from error
+    """Return the page's file in the first of folders that has one which this user may read."""
+    return next((path for folder in folders if os.access(path := folder / "page.sqlite", os.R_OK)), None)

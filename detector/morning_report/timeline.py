@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ def _of_watch(watch: Watch) -> list[Stretch]:
     found = []
     edges = [lsl_s for lsl_s, _ in watch.clock]
     for span in watch.spans:
-        inner = [edge for edge in edges if span.start_s < edge < span.end_s]
+        inner = edges[bisect.bisect_right(edges, span.start_s) : bisect.bisect_left(edges, span.end_s)]
         for start_s, end_s in itertools.pairwise([span.start_s, *inner, span.end_s]):
             start_utc_s = watch.utc_s(start_s)
             found.append(Stretch(start_utc_s, start_utc_s + end_s - start_s, span.said))

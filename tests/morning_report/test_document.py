@@ -12,7 +12,8 @@ import pytest
 from detector.journal_spans import is_watched
 from detector.morning_report.document import html
 from detector.morning_report.local_time import LocalTime
-from detector.morning_report.night import gather
+from detector.morning_report.night import Night, gather
+from detector.morning_report.timeline import Stretch
 from tests.journals import UTC_S, Bed, watches
 from tests.morning_report.nights import HOSTILE, SINCE_S, UNTIL_S, Files, night
 
@@ -117,7 +118,7 @@ def test_no_text_of_others_is_markup_and_nothing_is_fetched(text: str) -> None:
 
 def test_without_the_page_and_clips_it_is_said_that_nothing_is_known_of_them(files: Files) -> None:
     read = Reader(html(gather(files.journal, None, None, SINCE_S, UNTIL_S), GMT))
-    assert "Probability, burden, alarms and labels are not known: the page's file was not found." in read.text
+    assert "Probability, burden, alarms and labels are not known: the page's file was not found" in read.text
     assert "Clips: the folder of clips was not found." in read.text
     assert read.told("false-alarm labels") == read.told("alarms") == ["not known"]
     assert read.told("acknowledged and labelled") == ["not known", "not known"]
@@ -138,3 +139,15 @@ def test_a_quiet_night_with_a_hole_is_not_called_free_of_seizures(tmp_path: Path
     assert "All of the span was monitored." in whole
     assert "No seizure was declared in what was monitored." in whole
     assert "not all of the span" not in whole
+
+
+def test_a_stream_that_comes_and_goes_all_night_is_told_by_its_longest_losses_and_all_of_it_is_counted() -> None:
+    line = []
+    for i in range(1000):
+        line += [Stretch(i * 20, i * 20 + 15, "non-seizure"), Stretch(i * 20 + 15, i * 20 + 20, "not-monitoring/lost")]
+    line.append(Stretch(20_000, 21_000, "not-monitoring/stale"))
+    made = Night("b", 0, 21_000, tuple(line), (), (), (), 0, 0, (), "no file", "none")
+    read = Reader(html(made, GMT))
+    assert ["", "", f"{801 * 5 / 3600:.2f} h", "in 801 shorter stretches that are not listed"] in read.rows
+    assert sum("not monitored: the EEG" in row[-1] for row in read.rows if row) == 200
+    assert read.told("not monitored") == [f"{6000 / 3600:.2f} h"]
