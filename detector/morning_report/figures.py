@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 # Each kind has a height and a hatch of its own as well: never colour alone, and it may be printed in black.
 _LOOKS: dict[Kind, tuple[float, dict[str, Any]]] = {
-    Kind.SEIZURE: (3, {"facecolor": RED, "edgecolor": RED}),
-    Kind.NON_SEIZURE: (2, {"facecolor": GREEN, "edgecolor": GREEN}),
-    Kind.NOT_MONITORED: (1, {"facecolor": "#c8c8c8", "edgecolor": "#606060", "hatch": "///"}),
-    Kind.UNKNOWN: (0, {"facecolor": "white", "edgecolor": "black", "hatch": "xxx"}),
+    Kind.SEIZURE: (3, {"facecolor": RED, "edgecolor": RED, "lw": 0.6}),
+    Kind.NON_SEIZURE: (2, {"facecolor": GREEN, "lw": 0}),  # no edge: it would lie over a short loss beside it
+    Kind.NOT_MONITORED: (1, {"facecolor": "#c8c8c8", "edgecolor": "#606060", "hatch": "///", "lw": 0.6}),
+    Kind.UNKNOWN: (0, {"facecolor": "white", "edgecolor": "black", "hatch": "xxx", "lw": 0.6}),
 }
 _TICKS_S = (60, 300, 600, 1800, 3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400)
 _MOST_TICKS = 13
@@ -38,7 +38,7 @@ def timeline_figure(night: Night, time: LocalTime) -> Figure:
     )
     for kind, (row, look) in _LOOKS.items():
         parts = [(s.start_s, s.length_s) for s in night.timeline if s.kind is kind]
-        states.broken_barh(parts, (row - 0.4, 0.8), lw=0.6, **look)
+        states.broken_barh(parts, (row - 0.4, 0.8), **look)
     for event in night.events:
         states.plot(max(event.onset_s, night.since_s), 3.65, "v", color=RED, ms=6, clip_on=False)
     for label in night.known.labels:

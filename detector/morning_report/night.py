@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detector.errors import BadDataError
@@ -181,12 +181,9 @@ def _conditions(rows: Iterable[Row], since_s: float, until_s: float) -> tuple[Co
             seen[kind] = _later(seen.get(kind), row)
     for kind, row in standing.items():
         if kind not in seen:
-            seen[kind] = _later(None, row)
+            seen[kind] = replace(_later(None, row), raised=0)
     ordered = sorted(seen.values(), key=lambda one: one.first_s)
-    return tuple(
-        ConditionSeen(one.kind, one.priority, one.raised, one.first_s, one.last_s, one.text, one.kind in standing)
-        for one in ordered
-    )
+    return tuple(replace(one, stands=one.kind in standing) for one in ordered)
 
 
 def _later(before: ConditionSeen | None, row: Row) -> ConditionSeen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,23 @@ from detector.messages import Event, FloatArray, Outcome
 from detector.morning_report.eeg import AFTER_S, BEFORE_S, Eeg, clips_of, eeg_of, read_eeg
 from detector.sinks.clips_edf import write_edf
 from detector.sinks.clips_place import ClipName
+from detector.sinks.clips_tape import Block, not_received, received
 from tests.clips import RATE
 from tests.sinks.test_clips_edf import EVENT, clip, noise
 
 
 def stored(
-    folder: Path, samples: FloatArray, event_id: str = "abc", event: Event | None = EVENT, part: int = 1
+    folder: Path,
+    samples: FloatArray,
+    event_id: str = "abc",
+    event: Event | None = EVENT,
+    part: int = 1,
+    blocks: tuple[Block, ...] = (),
 ) -> Path:
     path = folder / str(ClipName("bed1", 1_770_000_000.0, event_id, part))
     with path.open("wb") as file:
-        write_edf(clip(samples, event_id=event_id, event=event), file)
+        made = clip(samples, event_id=event_id, event=event)
+        write_edf(replace(made, blocks=blocks or made.blocks), file)
     return path
 
 
@@ -47,6 +55,19 @@ def test_each_channel_is_judged_by_its_whole_seconds(tmp_path: Path) -> None:
     assert [huge.flat, huge.huge] == pytest.approx([0, 0.1])
     ranges = np.ptp(samples[:, 0].reshape(100, round(RATE)), axis=1)
     assert first.median_uv == pytest.approx(np.median(ranges), abs=0.5)
+
+
+def test_what_was_not_received_is_told_and_judges_no_channel(tmp_path: Path) -> None:
+    before, after = noise(70), noise(20, seed=1)
+    blocks = (
+        received(before, 1000 + np.arange(len(before)) / RATE),
+        not_received(round(10 * RATE), 3, 1070 - 1 / RATE, 1 / RATE),
+        received(after, 1080 + np.arange(len(after)) / RATE),
+    )
+    eeg = read_eeg(stored(tmp_path, before, blocks=blocks))
+    assert list(eeg.gaps[0]) == pytest.approx([10, 20], abs=1 / RATE)
+    assert len(eeg.gaps) == 1
+    assert [channel.flat for channel in eeg.quality] == [0, 0, 0], "what is held is flat, and not the channel's fault"
 
 
 def test_the_part_with_the_onset_is_shown(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_a_program_that_is_heard_no_more_leaves_nothing_that_is_known(tmp_path: 
     assert (last.start_s, last.end_s, last.kind) == (UTC_S + 1060, UTC_S + 2000, Kind.UNKNOWN)
 
 
+def test_what_was_lost_when_it_was_heard_last_is_not_known_to_be_lost_for_ever() -> None:
+    *_, lost, last = timeline_of([watch(1000, [(60, "not-monitoring/lost")], "not-monitoring/lost")], 0, 2000)
+    assert (lost.end_s, lost.kind, last.kind) == (1060, Kind.NOT_MONITORED, Kind.UNKNOWN)
+
+
 @pytest.mark.parametrize("cause", ["damaged", "missing", "rows-lost", "unknown"])
 def test_rows_that_cannot_be_believed_are_nothing_that_is_known(cause: str) -> None:
     assert Stretch(0, 1, f"not-monitoring/{cause}").kind is Kind.UNKNOWN
