@@ -19,7 +19,7 @@ from detector.morning_report.page_file import Deed, Label, PageFile, read_page_f
 from detector.morning_report.timeline import Stretch, clock_steps, timeline_of
 
 _NEAR_S = 30.0  # a label or an alarm of the page is of an event that is so near, its clock may be another machine's
-_TOLD = (RowKind.START, RowKind.CRASH, RowKind.CONDITION)
+_TOLD = (RowKind.START, RowKind.CRASH, RowKind.CONDITION, RowKind.CLIP)
 _MOST_EEG = 60  # figures: a report stays a file that can be opened
 
 
@@ -119,6 +119,9 @@ def gather(journal: Path, page_file: Path | None, clips: Path | None, since_s: f
     facts = [row.facts for row in rows if row.kind == RowKind.START and row.utc_s <= until_s]
     began = [row for row in inside if row.kind == RowKind.START]
     used = [f"version {f['version']}, model {f['model_id']}" for f in facts[-len(began) - 1 :]]
+    lost = {
+        row.facts["event_id"]: row.facts["lost"] for row in rows if row.kind == RowKind.CLIP and "lost" in row.facts
+    }
     events: list[NightEvent] = []
     for watch in watches:
         for seizure in watch.seizures:
@@ -126,6 +129,8 @@ def gather(journal: Path, page_file: Path | None, clips: Path | None, since_s: f
             if times_s[0] <= until_s and times_s[1] >= since_s:
                 shown = len(events) < _MOST_EEG
                 eeg = eeg_of(seizure.id, found) if shown else f"only the first {_MOST_EEG} are drawn"
+                if isinstance(eeg, str) and seizure.id in lost:
+                    eeg = f"{eeg}; the detector says of it: {lost[seizure.id]}"
                 events.append(_event(watch, seizure, page, eeg))
     return Night(
         bed,

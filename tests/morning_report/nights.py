@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from io import BufferedWriter
 from pathlib import Path
 
+from detector.journal_schema import RowKind
 from detector.messages import Condition, Event, Outcome, Priority
 from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow
 from detector.page.store import Store
@@ -50,6 +51,7 @@ def night(folder: Path) -> Files:
     bed.journal.push_condition(Condition("lost", Priority.HIGH, HOSTILE, bed.now_s - 60, 1, bed.now_s), bed.now_s)
     bed.say("non-seizure", 300)
     _declared(bed, 2)
+    bed.journal.note(RowKind.CLIP, {"event_id": "seizure2", "lost": "the disk was full"}, bed.now_s)
     bed.say("seizure", 20)
     bed.crash()
     bed.now_s += 3000

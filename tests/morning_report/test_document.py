@@ -122,7 +122,7 @@ def test_without_the_page_and_clips_it_is_said_that_nothing_is_known_of_them(fil
     assert "Clips: the folder of clips was not found." in read.text
     assert read.told("false-alarm labels") == read.told("alarms") == ["not known"]
     assert read.told("acknowledged and labelled") == ["not known", "not known"]
-    assert read.text.count("The EEG is not shown: there is no clip of it.") == 2
+    assert read.text.count("The EEG is not shown: there is no clip of it") == 2
     assert "Of single channels nothing is known" in read.text
     assert sum(tag == "img" for tag, _ in read.tags) == 1
 

@@ -29,6 +29,7 @@ def test_each_seizure_has_what_the_files_say_of_it(files: Files) -> None:
     assert isinstance(first.eeg, Eeg)
     assert [deed.action for deed in first.deeds] == ["raised", "acknowledged", "over"]
     assert [label.kind for label in first.labels] == ["false-alarm"]
+    assert second.eeg == "there is no clip of it; the detector says of it: the disk was full"
     assert (second.deeds, second.labels) == ((), ())
     assert (found.starts, found.crashes, found.programs) == (2, 1, ("version 1, model m-1",))
 
