@@ -20,6 +20,7 @@ from detector.doctor.command import doctor
 from detector.errors import BadDataError, DetectorError, NoStreamError, UsageError
 from detector.evaluation.command import evaluate
 from detector.journal_command import events, export
+from detector.morning_report.command import report
 from detector.network.command import models
 from detector.page.command import page
 from detector.run_command import run
@@ -84,6 +85,7 @@ def commands() -> None:
 commands.add_command(run)
 commands.add_command(events)
 commands.add_command(export)
+commands.add_command(report)
 commands.add_command(models)
 commands.add_command(train)
 commands.add_command(calibrate)

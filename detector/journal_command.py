@@ -46,8 +46,8 @@ def events(path: Path | None, bed: str | None, since: str | None, kinds: tuple[s
     from detector.journal_reading import JournalReader
     from detector.journal_schema import RowKind
 
-    since_s = None if since is None else _since(since)
-    reader = JournalReader(_journal(path, bed))
+    since_s = None if since is None else time_of(since)
+    reader = JournalReader(journal_of(path, bed))
     found: set[str] = set()
     try:
         for row in reader.rows(since_s):
@@ -81,14 +81,14 @@ def export(
         raise UsageError(f"{given[0]} {target}: the folder {target.parent} is not there; make it first")
     if target.exists() and target.is_dir() != (bids is not None):
         raise UsageError(f"{given[0]} {target}: expected {'a folder' if bids is not None else 'a file'}")
-    since_s = None if since is None else _since(since)
+    since_s = None if since is None else time_of(since)
 
     from detector.journal_export import write_bids, write_csv, write_edf
     from detector.journal_reading import JournalReader
     from detector.journal_schema import SUFFIX
     from detector.journal_spans import watches_of
 
-    journal = _journal(path, bed)
+    journal = journal_of(path, bed)
     reader = JournalReader(journal)
     try:
         watches = watches_of(reader.rows(), reader.alive)
@@ -108,7 +108,7 @@ def export(
     click.echo(f"{target}: {_summary(watches)}", err=True)
 
 
-def _since(text: str) -> float:
+def time_of(text: str, option: str = "--since") -> float:
     """Return a time, s since 1970, of a date or of how long ago it was."""
     now = datetime.now(UTC)
     if ago := _AGO.fullmatch(text):
@@ -116,11 +116,11 @@ def _since(text: str) -> float:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--since {text!r}: expected a time as 2026-03-01T06:00, or 24h, 90m or 7d ago") from None
+        raise UsageError(f"{option} {text!r}: expected a time as 2026-03-01T06:00, or 24h, 90m or 7d ago") from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _journal(path: Path | None, bed: str | None) -> Path:
+def journal_of(path: Path | None, bed: str | None) -> Path:
     """Return the file that is meant; several are a UsageError, none is a MissingInputError."""
     if path is not None:
         if bed is not None:

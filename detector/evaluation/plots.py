@@ -35,8 +35,8 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def require_matplotlib() -> None:
-    """Refuse before anything is computed.
+def require_matplotlib(what: str = "--report") -> None:
+    """Refuse before anything is computed; ``what`` is what draws.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def require_matplotlib() -> None:
         When matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--report draws with matplotlib; install it with: pip install 'seizure-detector[evaluation]'")
+        raise UsageError(f"{what} draws with matplotlib; install it with: pip install 'seizure-detector[evaluation]'")
 
 
 def png(figure: Figure) -> bytes:
@@ -62,7 +62,7 @@ def operating_figure(operating: Operating) -> Figure:
     def column(name: str) -> Any:
         return np.array([getattr(point, name) for point in points], dtype=float)
 
-    figure, (left, right) = _figure(9.5, 4.2, 1, 2)
+    figure, (left, right) = new_figure(9.5, 4.2, 1, 2)
     false = column("false_per_hour")
     sensitivity = column("sensitivity")
     left.plot(false, sensitivity, color=BLUE, lw=0.9, alpha=0.6)
@@ -108,7 +108,7 @@ def latency_figure(latencies_s: list[float], n_seizures: int, words: str, centil
     """Return the histogram of latencies with its centiles, by name; ``words`` say what a latency is."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(6.2, 3.8)
+    figure, axes = new_figure(6.2, 3.8)
     values = np.array(latencies_s)
     width = next((w for w in (1, 2, 5, 10, 30) if np.ptp(values) / w <= 25), 60)
     edges = np.arange(math.floor(values.min() / width), math.floor(values.max() / width) + 2) * width
@@ -132,7 +132,7 @@ def calibration_figure(calibration: Calibration) -> Figure:
     used = bins.steps > 0
     mean, share = bins.mean_probability[used], bins.ictal_share[used]
     low, high = calibration.low[used], calibration.high[used]
-    figure, (upper, lower) = _figure(6.2, 5.4, 2, 1, sharex=True, height_ratios=[3, 1])
+    figure, (upper, lower) = new_figure(6.2, 5.4, 2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="a probability that means what it says")
     known = np.isfinite(low) & np.isfinite(high)
     upper.fill_between(
@@ -169,7 +169,7 @@ def recording_figure(pair: Pair, thresholds: tuple[float, float] | None) -> Figu
         rows, row_s = _ROWS_MAX, pair.duration_s / _ROWS_MAX
     length_s = pair.duration_s if rows == 1 else row_s
     height = 2.6 if pair.steps is not None else 1.5
-    figure, grid = _figure(10.5, 0.7 + height * rows, rows, squeeze=False)
+    figure, grid = new_figure(10.5, 0.7 + height * rows, rows, squeeze=False)
     all_axes = grid[:, 0]
     per, unit = 3600.0, "h"
     if pair.duration_s <= 4 * 3600:
@@ -233,7 +233,7 @@ def _unwatched(pair: Pair) -> list[tuple[float, float]]:
     return stretches
 
 
-def _figure(width: float, height: float, *grid: int, **how: Any) -> tuple[Figure, Any]:
+def new_figure(width: float, height: float, *grid: int, **how: Any) -> tuple[Figure, Any]:
     """Return a figure, inches wide and high, and its axes in our style; nothing of a display is touched."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Made
