@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from detector.cli import commands
 from detector.config import make_config
 from detector.messages import Cause
+from detector.page.config import load_page_config
 from detector.sinks.lsl import STATUS_CHANNELS
 from tests.conftest import ROOT
 
@@ -37,11 +40,13 @@ def test_every_cause_and_status_channel_is_documented() -> None:
     assert all(f"`{label}`" in README for label, _ in STATUS_CHANNELS)
 
 
-def test_the_configuration_that_is_shown_is_valid() -> None:
-    import tomllib
-
-    [block] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert make_config(tomllib.loads(re.sub(r"^ {3}", "", block, flags=re.MULTILINE))).bed.name == "bed1"
+def test_the_configurations_that_are_shown_are_valid(tmp_path: Path) -> None:
+    bed, page = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert make_config(tomllib.loads(re.sub(r"^ {3}", "", bed, flags=re.MULTILINE))).bed.name == "bed1"
+    file = tmp_path / "page.toml"
+    file.write_text(page)
+    config = load_page_config(file)
+    assert [target.name for target in (*config.webhook, *config.mqtt)] == ["pager", "broker"]
 
 
 @pytest.mark.parametrize("name", ["transcript", "figures"])

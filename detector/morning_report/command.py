@@ -34,6 +34,7 @@ def report(
 
     One HTML file that needs nothing else and prints on A4. Times in it are local times of this machine.
     """
+    import os
     import time
 
     from detector.evaluation.plots import require_matplotlib
@@ -64,6 +65,10 @@ def report(
         beside = journal.parent / "clips" / journal.name.removesuffix(SUFFIX)
         clips = beside if beside.is_dir() else None
     night = gather(journal, page_file, clips, since_s, until_s)
-    write_whole(output, html(night))
+    before = os.umask(0o077)  # it holds a patient's EEG
+    try:
+        write_whole(output, html(night))
+    finally:
+        os.umask(before)
     n = len(night.events)
     click.echo(f"{output}: {n} seizure{'' if n == 1 else 's'}", err=True)

@@ -28,7 +28,7 @@ _BUFFER_S = 360  # what the sender keeps for us while the network is away
 _OPEN_TIMEOUT_S = 5.0
 # What is made of a chunk is one piece of work, and a turn some of them: a starved program takes seconds for either and
 # must say something in between.
-_LONGEST_S = 0.25
+_LONGEST_S, _FEW_SAMPLES = 0.25, 512
 _MAX_PULLS = 3
 _MAX_MOVE_S = 0.1  # a correction that begins anew so far from the last makes a step in the sample times
 _NUMERIC = (pylsl.cf_float32, pylsl.cf_double64, pylsl.cf_int8, pylsl.cf_int16, pylsl.cf_int32, pylsl.cf_int64)
@@ -64,7 +64,7 @@ class Stream:
         _require_eeg(full, config)  # what was announced may be another story
         self.description = _with_unit(describe(full), config.unit)
         rate_hz = self.description.rate_hz
-        self._max_samples = max(int(rate_hz * _LONGEST_S), 512)
+        self._max_samples = max(int(rate_hz * _LONGEST_S), _FEW_SAMPLES)
         self._scales = np.array([math.nan if s is None else s for s in self.description.scales_uv], dtype=np.float32)
         self._ledger = Ledger(rate_hz, max_filled=int(config.max_gap_s * rate_hz))
         self._held: FloatArray | None = None

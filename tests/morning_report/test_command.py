@@ -55,6 +55,11 @@ def test_a_bed_is_all_that_has_to_be_said(run: Run, files: Files, tmp_path: Path
     assert "Clips: 1 file." in text
 
 
+def test_only_its_owner_reads_a_report(run: Run, files: Files, tmp_path: Path) -> None:
+    assert run("--bed", "ward-1", *SPAN)[0] == 0
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o600
+
+
 def test_files_elsewhere_are_given(run: Run, files: Files, tmp_path: Path) -> None:
     moved = {path: path.rename(tmp_path / path.name) for path in (files.page, files.clips)}
     code, _ = run("--journal", files.journal, "--page-file", moved[files.page], "--clips", moved[files.clips], *SPAN)
