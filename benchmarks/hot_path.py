@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pylsl
+from figures import figure
 
 from detector.client.lsl import BedClient, StatusSample
 from detector.messages import State
@@ -79,6 +80,8 @@ def main() -> None:
     print(f"{psutil.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {libraries}\n")
     costs = [measure(engine, given.seconds, given.chunk) for engine in given.engines]
     show(costs)
+    for cost in costs:
+        hand_over(cost)
     if given.json:
         given.json.write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n", encoding="utf-8")
 
@@ -218,6 +221,16 @@ def show(costs: list[Cost]) -> None:
         ("... longest, ms", [f"{cost.delay_longest_ms:.2f}" for cost in costs]),
     ):
         print(f"| {what} | {' | '.join(values)} |")
+
+
+def hand_over(cost: Cost) -> None:
+    """Hand over what the goals are about; they are for pushes of 32 samples, on an idle machine."""
+    light, what = cost.engine == "litert", f"bed, {cost.engine}, pushes of {cost.chunk} samples"
+    figure(f"{what}: times the processor time of a bare loop", cost.ratio, at_most=2.0 if light else 4.0)
+    figure(f"{what}: memory", cost.resident_mb, "MB", at_most=100 if light else 700)
+    figure(f"{what}: start to READY", cost.ready_s, "s", at_most=2.0 if light else 8.0)
+    figure(f"{what}: newest sample to status, median", cost.delay_median_ms, "ms", at_most=2.0 if light else None)
+    figure(f"{what}: ... 99th centile", cost.delay_p99_ms, "ms", at_most=10.0 if light else None)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,10 @@ class Benchmark:
 
 _TF = ("tensorflow",)
 BENCHMARKS = (
+    Benchmark("hot_path.py", "hot_path.py --seconds 10 --engines litert", _TF),
+    Benchmark("hot_path.py --chunk 8 --engines litert", None),
+    Benchmark("wards.py", "wards.py --beds 4 --minutes 0.2"),
+    Benchmark("instructions.py", None),
     Benchmark("score.py --repeats 5", "score.py --repeats 1"),
     Benchmark("archive.py", "archive.py --recordings 6"),
     Benchmark("alternatives.py", "alternatives.py --seconds 10", _TF),

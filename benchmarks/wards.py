@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from figures import figure
 from wards_figures import Told, less, losses, memory, summary, use
 
 ROOT = Path(__file__).parents[1]
@@ -247,6 +248,14 @@ def main() -> None:
     print(f"| {given.beds} beds on two cores | value |\n| --- | --- |")
     for name, value in figures.items():
         print(f"| {name} | {value:.1f} |" if isinstance(value, float) else f"| {name} | {value} |")
+    goals = {
+        "steps that did not come": 0,
+        "steps not monitoring": 0,
+        "samples missing": 0,
+        "delay, 99th centile, ms": 100,
+    }
+    for name, value in figures.items():
+        figure(f"{given.beds} beds: {name}", value, at_most=goals.get(name))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
