@@ -59,7 +59,7 @@ def test_every_benchmark_that_is_listed_is_there_and_one_that_is_not_known_is_to
         [sys.executable, str(BENCHMARKS / "run.py"), "--only", "nothing"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "known are score, archive" in done.stderr
+    assert "known are hot_path, wards" in done.stderr
 
 
 def test_what_cannot_run_here_says_why(run: ModuleType) -> None:
