@@ -224,6 +224,7 @@ def test_that_the_sound_is_off_while_alarms_wait_is_said(screen: Any) -> None:
     with publisher("web-m") as process:
         shows(screen, "web-m", "No seizure")
         state(process, "SEIZURE")
+        alarm(screen, "web-m", "seizure").wait_for()
         screen.locator("#mute").filter(has_text="Sound is off on this screen").wait_for()
         screen.click("#sound")
         screen.locator("#mute").wait_for(state="hidden")

@@ -116,11 +116,12 @@ def look_closely(facts: Facts) -> None:
             "threads": int(status["Threads"]),
             "resident_mb": round(int(status["VmRSS"]) / 1024),
             "limits": (process / "limits").read_text(),
-            "state_files": {path.name: oct(path.stat().st_mode & 0o777) for path in (STATES / bed).iterdir()},
+            "state_files": {path.name: _mode(path) for path in (STATES / bed).iterdir() if path.is_file()},
+            "state_folders": {path.name: _mode(path) for path in (STATES / bed).iterdir() if path.is_dir()},
             "libraries": [name for name in ("libtensorflow", "libpywrap_litert") if name in maps],
             "writable_and_executable": len(re.findall(r"^\S+ .wx", maps, re.MULTILINE)),
             "states_in_sight": must(*within, "ls", STATES).split(),
-            "state_mode": oct((STATES / bed).stat().st_mode & 0o777),
+            "state_mode": _mode(STATES / bed),
         }
 
 
@@ -247,6 +248,10 @@ def _state_of(bed: str) -> Facts:
         "status": _status(bed),
         "ready_s": round((ready - began) / 1e6, 2),
     }
+
+
+def _mode(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
 
 
 def _status(bed: str) -> str:

@@ -142,6 +142,7 @@ def test_each_bed_is_a_user_of_its_own_that_may_nothing_and_sees_its_own_state_o
     assert found["states_in_sight"] == [bed]
     assert found["state_mode"] == "0o700"
     assert set(found["state_files"].values()) <= {"0o600"}, found["state_files"]
+    assert set(found["state_folders"].values()) <= {"0o700"}, found["state_folders"]
     assert re.search(r"Max open files +4096 +4096", found["limits"])
     assert re.search(r"Max core file size +0 +0", found["limits"]), "a core would hold the patient's EEG"
 
