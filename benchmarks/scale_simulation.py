@@ -31,7 +31,7 @@ from detector.sinks.journal import Journal, JournalConfig
 
 CORES, STEP_S, PUSHES_HZ = 2, 0.5, 32
 ASKS_S = 20.0  # so often a bed looks for doubles of its stream (detector.source.lsl_identity)
-ARCHIVE_CPU_S_PER_HOUR = 1.26  # benchmarks/archive.py: an hour of EEG from EDF to TSV, on one core
+ARCHIVE_CPU_S_PER_HOUR = 0.95  # benchmarks/archive.py: an hour of EEG from EDF to TSV, on one core
 SHARE_OF_STEP = 0.06  # of a bed's processor time is in the step itself: 0.57 ms twice a second of 10 ms a second
 
 
