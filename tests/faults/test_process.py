@@ -189,6 +189,7 @@ def test_fault_58_a_daemon_that_the_kernel_kills_for_its_memory_is_told_of_by_th
     assert RowKind.STOP not in kinds()
 
 
+@pytest.mark.slow
 def test_fault_59_a_daemon_that_gets_a_third_of_the_processor_it_needs_is_stale_and_not_silent(bed: Bed) -> None:
     with limited("cpu", bed.pid) as group:
         bed.watch()
