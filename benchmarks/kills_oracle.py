@@ -41,6 +41,7 @@ class Oracle:
         self.faults: list[str] = []
         self.found: Counter[str] = Counter()
         self._last: Row | None = None
+        self._newest_id = 0
         self._lives_of: dict[str, int] = {}  # of the seizures that are on: how many lives have begun since
         self._ended = ""  # the seizure that ended last
         self._states: list[str] = []  # of the present life
@@ -72,7 +73,7 @@ class Oracle:
             self.fault(f"nothing tells what became of the seizures {list(self._lives_of)}")
 
     def _read(self) -> None:
-        until_id = 0 if self._last is None else self._last.id
+        until_id = self._newest_id
         try:
             with closing(JournalReader(self._journal)) as reader:
                 check(reader._connection)
@@ -83,7 +84,10 @@ class Oracle:
             return
         for row in rows:
             self._take(row)
-            self._last = row
+            # What became of a clip is told when its disk has it, also behind the word that all has stopped.
+            if row.kind != RowKind.CLIP or self._last is None or self._last.kind != RowKind.STOP:
+                self._last = row
+            self._newest_id = row.id
         self.found["rows"] += len(rows)
 
     def _take(self, row: Row) -> None:
