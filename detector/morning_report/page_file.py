@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.errors import BadDataError, MissingInputError
-from detector.page.alarms import Action, AlarmKind
+from detector.page.alarm import Action, AlarmKind
 
 BIN_S = 10
 _VERSION = 1

@@ -10,7 +10,7 @@ from typing import Any
 from detector.client.lsl import About, Marker, Record, StatusSample
 from detector.client.view import View, meaning
 from detector.messages import State
-from detector.page.alarms import DEAD_AFTER_S, Seen
+from detector.page.alarm import DEAD_AFTER_S, Seen
 from detector.sinks.lsl import CONTRACT_VERSION
 
 BIN_S = 10

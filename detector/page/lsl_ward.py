@@ -18,7 +18,8 @@ from pylsl.util import InternalError, LostError
 from detector.client.lsl import FORMS, REOPEN_S, Connection, pull, shown, status_of
 from detector.client.lsl import Marker as BedMarker
 from detector.errors import UsageError
-from detector.page.alarms import AlarmRow, Alarms
+from detector.page.alarm import AlarmRow
+from detector.page.alarms import Alarms
 from detector.page.bed import BedBook
 from detector.page.config import PageConfig
 from detector.page.store import Store, Write

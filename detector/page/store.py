@@ -19,7 +19,7 @@ from typing import Any
 
 from detector.journal_place import create, set_aside
 from detector.messages import Priority, State
-from detector.page.alarms import Alarm, AlarmKind, AlarmRow
+from detector.page.alarm import Alarm, AlarmKind, AlarmRow
 
 log = logging.getLogger(__name__)
 

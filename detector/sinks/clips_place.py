@@ -133,7 +133,7 @@ def write_clip(folder: Path, name: ClipName, write: Callable[[BufferedWriter], N
         parts = (ClipName(name.bed, name.onset_utc_s, name.event_id, n) for n in itertools.count(name.part))
         path = next(path for part in parts if not os.path.lexists(path := folder / str(part)))
         temporary.rename(path)
-    except BaseException:
+    except BaseException:  # whatever it was is raised again, with no half file left
         with contextlib.suppress(OSError):  # it is removed at the next start
             temporary.unlink()
         raise

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detector.journal_schema import RowKind
 from detector.messages import Condition, Event, Outcome, Priority
-from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow
+from detector.page.alarm import Action, Alarm, AlarmKind, AlarmRow
 from detector.page.store import Store
 from detector.sinks.clips_edf import write_edf
 from detector.sinks.clips_place import ClipName, Limits, write_clip

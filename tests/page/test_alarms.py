@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from detector.errors import UsageError
 from detector.messages import Priority, State
-from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow, Alarms, Seen
+from detector.page.alarm import Action, Alarm, AlarmKind, AlarmRow, Seen
+from detector.page.alarms import Alarms
 from detector.page.config import AlarmSettings, load_page_config
 from tests.signals import deterministic
 

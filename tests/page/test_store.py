@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from detector.messages import Priority
-from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow
+from detector.page.alarm import Action, Alarm, AlarmKind, AlarmRow
 from detector.page.store import Store
 from tests.live import until
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from detector.page.alarms import AlarmRow
+from detector.page.alarm import AlarmRow
 from detector.printable import printable
 
 _LONGEST_TEXT = 500

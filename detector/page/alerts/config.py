@@ -14,7 +14,7 @@ from pydantic import Field
 
 from detector.config import Section
 from detector.messages import Priority
-from detector.page.alarms import Action, AlarmKind, AlarmRow
+from detector.page.alarm import Action, AlarmKind, AlarmRow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from detector.errors import ConfigError, DetectorError, UsageError, nearest
-from detector.page.alarms import AlarmRow
+from detector.page.alarm import AlarmRow
 from detector.page.alerts.alert import alert_of, make_test_alert
 from detector.page.alerts.config import MailTarget, MqttTarget, Target, WebhookTarget
 from detector.page.alerts.mail import Mail

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from detector.messages import Priority
-from detector.page.alarms import Action, Alarm, AlarmKind, AlarmRow
+from detector.page.alarm import Action, Alarm, AlarmKind, AlarmRow
 from detector.page.alerts.alert import Alert, alert_of
 from detector.page.config import DEFAULTS, PageConfig, load_page_config
 from tests.client.lsl_publisher import Publisher

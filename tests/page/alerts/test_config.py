@@ -10,7 +10,7 @@ import pytest
 
 from detector.errors import ConfigError
 from detector.messages import Priority
-from detector.page.alarms import Action, AlarmKind
+from detector.page.alarm import Action, AlarmKind
 from detector.page.alerts.config import Target
 from tests.page.alerts.samples import config, defaults, row
 

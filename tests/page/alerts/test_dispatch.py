@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from detector.errors import UsageError
-from detector.page.alarms import Action
+from detector.page.alarm import Action
 from detector.page.alerts.dispatch import Alerts
 from detector.page.store import Store
 from tests.client.lsl_publisher import publisher

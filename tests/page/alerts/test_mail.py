@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from detector.errors import ConfigError
-from detector.page.alarms import Action
+from detector.page.alarm import Action
 from detector.page.alerts.alert import make_test_alert
 from detector.page.alerts.config import MailTarget
 from detector.page.alerts.mail import Mail, mail_of
