@@ -20,7 +20,11 @@ def bill(path: Path) -> None:
     root = said["metadata"]["component"]
     versions = {_plain(one["name"]): one.get("version", "") for one in said["components"]}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["tensorflow"]]
+    # The page as well: its packages face a network.
+    asked = [
+        *project["dependencies"],
+        *(text for extra in ("tensorflow", "page") for text in project["optional-dependencies"][extra]),
+    ]
     wanted = [_plain(re.split(r"[^A-Za-z0-9._-]", text, maxsplit=1)[0]) for text in asked]
     missing = [name for name in wanted if not versions.get(name)]
     if root["name"] != project["name"] or not root.get("version") or missing:
@@ -54,6 +58,17 @@ def advisories(paths: list[Path]) -> None:
         sys.exit("known vulnerabilities: raise the lower bounds in pyproject.toml, or say here why they do not matter")
 
 
+def newest(path: Path) -> None:
+    """Tell which packages are not the newest release: an advisory that names a fix can be against those alone."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        print("NOT KNOWN: which packages are the newest release")
+        return
+    behind = sorted(f"{_plain(one['name'])} {one['version']} ({one['latest_version']})" for one in listed)
+    print(f"not the newest release: {', '.join(behind)}" if behind else "every package is the newest release")
+
+
 def _dependencies(path: Path) -> list[dict[str, Any]]:
     """Return what pip-audit wrote; nothing where it could not ask."""
     try:
@@ -70,5 +85,7 @@ if __name__ == "__main__":
     what, *files = sys.argv[1:]
     if what == "bill":
         bill(Path(files[0]))
+    elif what == "newest":
+        newest(Path(files[0]))
     else:
         advisories([Path(file) for file in files])

@@ -54,7 +54,8 @@ def test_advisories_are_judged_by_what_was_looked_up(
 
 def written(path: Path, *, version: str | None, without: str = "") -> Path:
     names = (
-        "ai_edge_litert click edfio keras numpy prometheus_client pydantic pylsl pyxdf rich scipy setuptools tensorflow"
+        "ai_edge_litert click edfio keras numpy paho-mqtt prometheus_client pydantic pylsl pyxdf rich scipy setuptools"
+        " starlette tensorflow uvicorn"
     ).split()
     root = {"name": "seizure-detector"} | ({"version": version} if version else {})
     components = [{"name": name, "version": "1"} for name in names if name != without]
@@ -65,8 +66,9 @@ def written(path: Path, *, version: str | None, without: str = "") -> Path:
 @pytest.mark.parametrize(
     ("version", "without", "code", "said"),
     [
-        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 13 packages, CycloneDX 1.6"),
+        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 16 packages, CycloneDX 1.6"),
         (None, "", 1, "without its name or version"),
+        ("0.1.0", "uvicorn", 1, "without uvicorn"),
         ("0.1.0", "prometheus_client", 1, "without prometheus-client"),
     ],
 )
@@ -76,3 +78,19 @@ def test_a_bill_has_the_program_and_all_that_it_asks_for(
     found = judge("bill", written(tmp_path / "bill.json", version=version, without=without))
     assert found[0] == code, found
     assert said in found[1]
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("[]", "every package is the newest release\n"),
+        (
+            '[{"name": "H5py", "version": "3.14", "latest_version": "3.16"}]',
+            "not the newest release: h5py 3.14 (3.16)\n",
+        ),
+        ("", "NOT KNOWN: which packages are the newest release\n"),
+    ],
+)
+def test_a_package_that_is_behind_is_told(tmp_path: Path, listed: str, said: str) -> None:
+    (tmp_path / "outdated.json").write_text(listed)
+    assert judge("newest", tmp_path / "outdated.json") == (0, said)
