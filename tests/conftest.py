@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -36,6 +37,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process what shares fixtures or the machine itself: a file, all faults, all that boot a systemd."""
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests")
+        group = path.parts[0] if path.parts[0] in ("faults", "systemd") else str(path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def eeg_data() -> Path:
     """Return the folder with the real recordings; skip, visibly, where they are absent."""
@@ -45,7 +54,9 @@ def eeg_data() -> Path:
     unpack = ROOT.parent / "shared" / "data" / "unpack"
     if not unpack.exists():
         pytest.skip("the real recordings are not here (set SEIZURE_DETECTOR_DATA to their folder)")
-    done = subprocess.run([str(unpack)], capture_output=True, text=True, check=True)
+    with unpack.open() as script:
+        fcntl.flock(script, fcntl.LOCK_EX)  # several processes run tests, and one of them unpacks
+        done = subprocess.run([str(unpack)], capture_output=True, text=True, check=True)
     return Path(done.stdout.strip())
 
 
