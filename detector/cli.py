@@ -27,6 +27,7 @@ from detector.run_command import run
 from detector.training.calibrate_command import calibrate
 from detector.training.command import train
 from detector.training.data_command import data
+from detector.training.labels_command import labels
 
 if TYPE_CHECKING:
     from detector.messages import Description
@@ -89,6 +90,7 @@ commands.add_command(report)
 commands.add_command(models)
 commands.add_command(train)
 commands.add_command(calibrate)
+commands.add_command(labels)
 commands.add_command(data)
 commands.add_command(evaluate)
 commands.add_command(doctor)

@@ -9,7 +9,7 @@ import click
 from detector.errors import MissingInputError, UsageError
 
 # Where the page's service keeps its state: its unit's folder, and the one behind it that DynamicUser makes.
-_PAGE_FOLDERS = (Path("/var/lib/seizure-detector-page"), Path("/var/lib/private/seizure-detector-page"))
+PAGE_FOLDERS = (Path("/var/lib/seizure-detector-page"), Path("/var/lib/private/seizure-detector-page"))
 _FILE = click.Path(path_type=Path)
 
 
@@ -60,7 +60,7 @@ def report(
 
     journal = journal_of(path, bed)
     if page_file is None:
-        page_file = find_page_file((journal.parent, state_folder(), *_PAGE_FOLDERS))
+        page_file = find_page_file((journal.parent, state_folder(), *PAGE_FOLDERS))
     if clips is None:
         beside = journal.parent / "clips" / journal.name.removesuffix(SUFFIX)
         clips = beside if beside.is_dir() else None

@@ -119,7 +119,7 @@ def _counts(night: Night) -> list[str]:
         raised = Counter(deed.kind for deed in night.page.raised())
         kinds = ", ".join(f"{n} {kind}" for kind, n in raised.items())
         rows.append(("alarms of the bedside page", f"{raised.total()}" + (f": {kinds}" if kinds else "")))
-        labels = Counter(label.kind for label in night.page.labels)
+        labels = Counter(label.kind for label in night.page.standing_labels())
         rows += [(f"{kind} labels", str(labels[kind])) for kind in ("false-alarm", "missed-seizure")]
     rows.append(("starts of the detector", f"{night.starts}, {night.crashes} after a crash"))
     return ["<h2>Counts</h2>", *table((), rows, numbers=(1,))]

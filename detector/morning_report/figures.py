@@ -41,7 +41,7 @@ def timeline_figure(night: Night, time: LocalTime) -> Figure:
         states.broken_barh(parts, (row - 0.4, 0.8), **look)
     for event in night.events:
         states.plot(max(event.onset_s, night.since_s), 3.65, "v", color=RED, ms=6, clip_on=False)
-    for label in night.known.labels:
+    for label in night.known.standing_labels():
         mark = "x" if label.kind == "false-alarm" else "P"
         states.plot(label.at_s, 4.1, mark, color="black", ms=6, clip_on=False)
     states.set_yticks([row for row, _ in _LOOKS.values()], [kind.value for kind in _LOOKS])

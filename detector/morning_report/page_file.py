@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from detector.errors import BadDataError, MissingInputError
-from detector.page.alarm import Action, AlarmKind
+from detector.page.alarm import Action, AlarmKind, LabelKind
 
 BIN_S = 10
+_Answer = TypeVar("_Answer")
 _VERSION = 1
 _BEFORE_S = 86400.0  # what was done about an alarm may lie outside of the span that it was raised in
 
@@ -48,7 +49,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class Label:
-    """What somebody said about a moment: ``false-alarm`` or ``missed-seizure``."""
+    """What somebody said about an alarm or, without one, a moment: a `detector.page.alarm.LabelKind`."""
 
     time_s: float
     kind: str
@@ -69,6 +70,16 @@ class PageFile:
         """Return the alarms, each as it was raised."""
         return tuple(deed for deed in self.deeds if deed.action == Action.RAISED)
 
+    def standing_labels(self) -> tuple[Label, ...]:
+        """Return the newest label of each alarm and moment, but those that were taken back."""
+        newest: dict[str | float, Label] = {}
+        for label in self.labels:
+            about = label.alarm_id or label.at_s
+            newest.pop(about, None)
+            if label.kind != LabelKind.WITHDRAWN:
+                newest[about] = label
+        return tuple(newest.values())
+
     def deeds_of(self, alarm_ids: Sequence[str]) -> tuple[Deed, ...]:
         """Return what was done about alarms."""
         return tuple(deed for deed in self.deeds if deed.alarm_id in alarm_ids)
@@ -84,6 +95,16 @@ def read_page_file(path: Path, bed: str, since_s: float, until_s: float) -> Page
     BadDataError
         It is no file of the page, is damaged, or is of another version.
     """
+    return _asked(path, lambda connection: _read(connection, bed, since_s, until_s))
+
+
+def labelled_beds(path: Path) -> list[str]:
+    """Return the beds that somebody has said something about; raises as `read_page_file`."""
+    statement = "SELECT DISTINCT bed FROM label ORDER BY bed"
+    return _asked(path, lambda connection: [bed for (bed,) in connection.execute(statement)])
+
+
+def _asked(path: Path, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
     try:
         path.open("rb").close()
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
@@ -91,7 +112,7 @@ def read_page_file(path: Path, bed: str, since_s: float, until_s: float) -> Page
             [[version]] = connection.execute("PRAGMA user_version")
             if version != _VERSION:
                 raise BadDataError(f"the page's file {path} is of version {version}, expected {_VERSION}")
-            return _read(connection, bed, since_s, until_s)
+            return ask(connection)
     except OSError as error:
         raise MissingInputError(f"cannot read the page's file {path}: {error.strerror}") from error
     except sqlite3.OperationalError as error:

@@ -38,6 +38,14 @@ class Action(StrEnum):
     FORGOTTEN = "bed-forgotten"
 
 
+class LabelKind(StrEnum):
+    """What somebody says about an alarm, or about a moment; what is said last about one stands."""
+
+    FALSE_ALARM = "false-alarm"
+    MISSED = "missed-seizure"
+    WITHDRAWN = "withdrawn"  # what was said before about it is not so
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of a bed at a moment.

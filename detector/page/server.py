@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from detector import __version__
 from detector.errors import DetectorError, UsageError
 from detector.page.access import COOKIE, SESSION_S, Access
+from detector.page.alarm import LabelKind
 from detector.page.alerts.dispatch import Alerts
 from detector.page.config import PageConfig
 from detector.page.lsl_eeg import EegFeed
@@ -32,7 +33,7 @@ from detector.page.store import Store
 
 STATIC = Path(__file__).with_name("static")
 TICK_S = 0.5
-LABELS = ("false-alarm", "missed-seizure")
+LABELS = tuple(LabelKind)
 _MOST_SCREENS = 50
 Handler = Callable[[Request], Awaitable[Response]]
 

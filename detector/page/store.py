@@ -106,7 +106,7 @@ class Store:
         return self.put(("INSERT INTO alarm_log VALUES (NULL, ?, ?, ?, ?, ?, ?)", values), *alerts)
 
     def label(self, time_s: float, bed: str, kind: str, at_s: float, who: str, alarm_id: str) -> Future[bool]:
-        """Write what somebody says about a moment of a bed: ``false-alarm`` or ``missed-seizure``."""
+        """Write what somebody says about a moment of a bed, or an alarm: a `detector.page.alarm.LabelKind`."""
         values = (time_s, bed, kind, at_s, who, alarm_id)
         return self._put("INSERT INTO label VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from detector.training.datasets.reference import checked
 from detector.training.labelled import Labelled
 
 FALSE_ALARM, MISSED = "false alarm", "missed"
-_COLUMNS = ("recording", "onset", "duration", "label")
+COLUMNS = ("recording", "onset", "duration", "label")
 
 _Span = tuple[float, float]
 
@@ -35,13 +35,15 @@ def reviewed(recordings: tuple[Labelled, ...], path: Path) -> tuple[Labelled, ..
     BadDataError
         When a row cannot be understood, names a recording that is not there, or contradicts the reference.
     """
-    by_name = {recording.path.name: recording for recording in recordings}
+    by_name = Counter(recording.path.name for recording in recordings)
     said: dict[str, dict[str, list[_Span]]] = defaultdict(lambda: {FALSE_ALARM: [], MISSED: []})
     for line, row in enumerate(_rows(path), start=2):
         where = f"{path}, line {line}"
         name, label = row["recording"], row["label"]
         if name not in by_name:
             raise BadDataError(f"{where}: there is no recording {name!r}; expected a file name{nearest(name, by_name)}")
+        if by_name[name] > 1:
+            raise BadDataError(f"{where}: {by_name[name]} recordings are called {name!r}; expected a name for each")
         if label not in (FALSE_ALARM, MISSED):
             raise BadDataError(f"{where}: the label is {label!r}; the choices are {FALSE_ALARM!r} and {MISSED!r}")
         said[name][label].append(_span(row, where))
@@ -55,8 +57,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         raise MissingInputError(f"{path} cannot be opened: {error.strerror}; expected a review file") from error
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path} is not UTF-8 text: {error}") from error
-    if rows and not set(_COLUMNS) <= set(rows[0]):
-        raise BadDataError(f"{path} has the columns {', '.join(map(str, rows[0]))}; expected {', '.join(_COLUMNS)}")
+    if rows and not set(COLUMNS) <= set(rows[0]):
+        raise BadDataError(f"{path} has the columns {', '.join(map(str, rows[0]))}; expected {', '.join(COLUMNS)}")
     return rows
 
 

@@ -79,6 +79,8 @@ def _page(path: Path) -> Path:
     other = Alarm("other.seizure.1", "other", AlarmKind.SEIZURE, Priority.HIGH, "of another bed", UTC_S + 2031)
     store.alarm(AlarmRow(UTC_S + 2031, Action.RAISED, other))
     store.label(UTC_S + 3000, BED, "false-alarm", UTC_S + 2031, "Dr Who", seizure.id)
+    store.label(UTC_S + 3050, BED, "missed-seizure", UTC_S + 2500, "Dr Who", "")
+    store.label(UTC_S + 3060, BED, "withdrawn", UTC_S + 2500, "Dr Who", "")
     store.label(UTC_S + 3100, BED, "missed-seizure", UTC_S + 2600, "Dr Who", "")
     for bin_s in range(1000, 2390, 10):
         is_on = 2020 <= bin_s < 2090

@@ -30,7 +30,7 @@ def files(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fil
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr("detector.journal_command._SERVICE_FOLDERS", ())
-    monkeypatch.setattr("detector.morning_report.command._PAGE_FOLDERS", ())
+    monkeypatch.setattr("detector.morning_report.command.PAGE_FOLDERS", ())
     folder = tmp_path / "seizure-detector"
     shutil.copytree(written, folder)
     return Files(folder / "ward-1.journal.sqlite", folder / "page.sqlite", folder / "clips" / "ward-1")

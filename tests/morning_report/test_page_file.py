@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from detector.errors import BadDataError, MissingInputError
-from detector.morning_report.page_file import read_page_file
+from detector.morning_report.page_file import labelled_beds, read_page_file
+from detector.page.store import Store
 from tests.journals import UTC_S
 from tests.morning_report.nights import BED, SINCE_S, UNTIL_S, Files, night
 
@@ -26,8 +27,24 @@ def test_what_is_of_the_bed_and_the_span_is_read(files: Files) -> None:
     assert [(deed.action, deed.time_s - UTC_S) for deed in found.deeds] == [
         ("raised", 2031), ("acknowledged", 2050), ("over", 2095),
     ]  # fmt: skip
-    assert [label.kind for label in found.labels] == ["false-alarm", "missed-seizure"]
+    assert [label.kind for label in found.standing_labels()] == ["false-alarm", "missed-seizure"]
     assert [deed.kind for deed in found.raised()] == ["seizure"]
+
+
+def test_of_each_alarm_and_moment_the_newest_label_stands_unless_it_was_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "page.sqlite"
+    store = Store(path)
+    for at_s, kind, alarm in (
+        (1, "false-alarm", "a"), (2, "missed-seizure", ""), (1, "withdrawn", "a"), (3, "false-alarm", "b"),
+        (3, "withdrawn", "b"), (4, "false-alarm", "b"), (5, "missed-seizure", ""), (5, "withdrawn", ""),
+    ):  # fmt: skip
+        store.label(9.0, BED, kind, at_s, "Joy", alarm)
+    store.label(9.0, "another", "false-alarm", 6, "Joy", "c")
+    store.close()
+    page = read_page_file(path, BED, 0, 10)
+    assert len(page.labels) == 8
+    assert [(label.at_s, label.kind) for label in page.standing_labels()] == [(2, "missed-seizure"), (4, "false-alarm")]
+    assert labelled_beds(path) == ["another", BED]
 
 
 def test_nothing_of_outside_of_the_span_is_read(files: Files) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,51 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@contextmanager
+def screen_of(browser: Any, url: str) -> Iterator[Any]:
+    """Open a screen of its own; nothing may go wrong on it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    screen = context.new_page()
+    screen.set_default_timeout(15_000)
+    wrong: list[str] = []
+    screen.on("pageerror", lambda error: wrong.append(str(error)))
+    screen.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    screen.goto(url)
+    yield screen
+    context.close()
+    assert [text for text in wrong if "ERR_" not in text and "Failed to load" not in text] == []
+
+
+def shows(screen: Any, bed: str, words: str, within_ms: int = 15_000) -> None:
+    """Wait until the ward view says so of a bed."""
+    state = screen.locator(f".bed[data-key='{bed}'] .state strong")
+    state.filter(has_text=re.compile(rf"^\S {words}$")).wait_for(timeout=within_ms)
+
+
+def alarm(screen: Any, bed: str, kind: str) -> Any:
+    """Return an alarm of a bed."""
+    return screen.locator(f".alarm.{kind}").filter(has_text=bed)
+
+
+def say_who(screen: Any, who: str) -> None:
+    """Answer who it is that does something."""
+    screen.locator("#ask-text").fill(who)
+    screen.keyboard.press("Enter")
+    screen.locator("#ask").wait_for(state="hidden")
+
+
+def shoot(screen: Any, view: str, theme: str) -> None:
+    """Keep a picture of a view in light or dark, and have everybody able to read it (axe-core, WCAG 2.1 AA)."""
+    script = axe()
+    if screen.evaluate("document.documentElement.dataset.theme") != theme:
+        screen.click("#theme")
+    screen.evaluate(script)
+    found = screen.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    screen.screenshot(path=SHOTS / f"{view}-{theme}.png")
+    assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []
 
 
 class Served:

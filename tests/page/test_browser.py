@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.lsl_publisher import Publisher, publisher
-from tests.page.browser import SHOTS, Served, axe, chromium
-
-STATE = ".bed[data-key='{bed}'] .state strong"
+from tests.client.lsl_publisher import publisher
+from tests.page.alerts.samples import state
+from tests.page.browser import SHOTS, Served, alarm, chromium, say_who, screen_of, shoot, shows
 
 
 @pytest.fixture(scope="module")
@@ -30,34 +29,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture
 def screen(browser: Any, served: Served) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    screen = context.new_page()
-    screen.set_default_timeout(15_000)
-    wrong: list[str] = []
-    screen.on("pageerror", lambda error: wrong.append(str(error)))
-    screen.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    screen.goto(served.url)
-    yield screen
-    context.close()
-    assert [text for text in wrong if "ERR_" not in text and "Failed to load" not in text] == []
-
-
-def state(process: Publisher, name: str) -> None:
-    process.tell(f"shown.update(state=State.{name})")
-
-
-def shows(screen: Any, bed: str, words: str, within_ms: int = 15_000) -> None:
-    screen.locator(STATE.format(bed=bed)).filter(has_text=re.compile(rf"^\S {words}$")).wait_for(timeout=within_ms)
-
-
-def alarm(screen: Any, bed: str, kind: str) -> Any:
-    return screen.locator(f".alarm.{kind}").filter(has_text=bed)
-
-
-def say_who(screen: Any, who: str) -> None:
-    screen.locator("#ask-text").fill(who)
-    screen.keyboard.press("Enter")
-    screen.locator("#ask").wait_for(state="hidden")
+    with screen_of(browser, served.url) as screen:
+        yield screen
 
 
 def test_a_seizure_sounds_latches_is_acknowledged_and_ends(screen: Any) -> None:
@@ -178,23 +151,16 @@ def test_it_is_used_by_the_keyboard_alone(screen: Any) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["ward", "bed"])
 def test_everybody_can_read_it(screen: Any, theme: str, view: str) -> None:
-    script = axe()
     with publisher("web-i") as process, publisher("web-j") as other:
         shows(screen, "web-i", "No seizure")
         state(process, "SEIZURE")
         state(other, "NOT_MONITORING")
         shows(screen, "web-i", "Seizure")
         shows(screen, "web-j", "Not monitored")
-        if screen.evaluate("document.documentElement.dataset.theme") != theme:
-            screen.click("#theme")
         if view == "bed":
             screen.click(".bed h2 a:text-is('web-i')")
             screen.locator(".head .state strong").filter(has_text="Seizure").wait_for()
-        screen.evaluate(script)
-        found = screen.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        screen.screenshot(path=SHOTS / f"{view}-{theme}.png")
-        assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+        shoot(screen, view, theme)
         state(process, "NON_SEIZURE")
         alarm(screen, "web-i", "seizure").get_by_role("button", name="Acknowledge").first.click()
         say_who(screen, "Joy")

@@ -239,9 +239,12 @@ def test_labels_and_history_are_kept_and_told(store: Store, beds: Beds) -> None:
     body = {"kind": "missed-seizure", "who": "Joy", "at_s": at_s}
     assert browser.post("/api/beds/bed1/labels", json=body, headers=OWN).json() == {"written": True}
     assert browser.post("/api/beds/bed9/labels", json=body, headers=OWN).status_code == 404
+    assert browser.post("/api/beds/bed1/labels", json=body | {"kind": "withdrawn"}, headers=OWN).status_code == 200
     store.trend("bed1", int(at_s), 0.5, 0.1, 1, 22).result(5)
     told = browser.get("/api/beds/bed1/history?hours=1").json()
-    assert [(one["kind"], one["at_s"], one["who"]) for one in told["labels"]] == [("missed-seizure", at_s, "Joy")]
+    assert [(one["kind"], one["at_s"], one["who"]) for one in told["labels"]] == [
+        ("withdrawn", at_s, "Joy"), ("missed-seizure", at_s, "Joy"),
+    ]  # fmt: skip
     assert [one["probability"] for one in told["trend"]] == [0.5]
     assert browser.get("/api/beds/bed1/history?hours=nan").status_code == 400
     assert browser.get("/api/beds/bed1/history?hours=1e9").status_code == 200

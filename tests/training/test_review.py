@@ -59,6 +59,13 @@ def test_a_row_that_cannot_be_is_refused(recordings: tuple[Labelled, ...], tmp_p
         reviewed(recordings, path)
 
 
+def test_a_name_that_two_recordings_have_is_refused(recordings: tuple[Labelled, ...], tmp_path: Path) -> None:
+    path = tmp_path / "review.tsv"
+    path.write_text(HEAD + "a.edf\t1\t2\tmissed\n")
+    with pytest.raises(BadDataError, match=r"2 recordings are called 'a\.edf'; expected a name for each"):
+        reviewed((*recordings, recordings[0]), path)
+
+
 def test_a_file_that_is_not_there_or_has_other_columns_is_refused(
     recordings: tuple[Labelled, ...], tmp_path: Path
 ) -> None:

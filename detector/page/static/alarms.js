@@ -1,5 +1,6 @@
 import { ago, clock, h, keep, say } from "./dom.js";
 import { askWho, change } from "./api.js";
+import { sayFalseAlarm } from "./labels.js";
 
 const WORDS = { seizure: "Seizure", dead: "Detector dead", "not-monitoring": "Not monitored", problem: "Cannot be relied upon" };
 const SIGNS = { seizure: "▲", dead: "✕", "not-monitoring": "‖", problem: "?" };
@@ -18,7 +19,6 @@ function words(alarm, now) {
 
 function make(alarm, mayChange) {
   const act = (title, path) => () => askWho(`${title}: ${alarm.bed}`, (who) => change(`/api/alarms/${encodeURIComponent(alarm.id)}/${path}`, { who }));
-  const label = () => askWho(`No seizure: ${alarm.bed}`, (who) => change(`/api/beds/${encodeURIComponent(alarm.bed)}/labels`, { kind: "false-alarm", at_s: alarm.since_s, who, alarm: alarm.id }));
   const forget = () => askWho(`Show ${alarm.bed} no longer, until its detector is back`, (who) => change(`/api/beds/${encodeURIComponent(alarm.bed)}/forget`, { who }));
   return h("div", { class: "alarm", role: "group", "aria-label": `Alarm of ${alarm.bed}` },
     h("a", { href: `#/bed/${encodeURIComponent(alarm.bed)}` }, alarm.bed),
@@ -26,7 +26,7 @@ function make(alarm, mayChange) {
     h("div", { class: "tools", hidden: !mayChange },
       h("button", { type: "button", class: "acknowledge", onclick: act("Acknowledge", "acknowledge") }, "Acknowledge"),
       h("button", { type: "button", class: "undo", onclick: act("Take the acknowledgement back", "undo") }, "Undo"),
-      alarm.physiological ? h("button", { type: "button", onclick: label }, "False alarm") : null,
+      alarm.physiological ? h("button", { type: "button", onclick: () => sayFalseAlarm(alarm) }, "False alarm") : null,
       alarm.kind === "dead" ? h("button", { type: "button", onclick: forget }, "Forget bed") : null));
 }
 

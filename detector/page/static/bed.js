@@ -1,6 +1,7 @@
 import { clock, h, keep, say } from "./dom.js";
-import { askWho, change, get } from "./api.js";
+import { get } from "./api.js";
 import { Sweep } from "./eeg.js";
+import { labelButtons, sayMissed } from "./labels.js";
 import { drawTrend } from "./trend.js";
 import { showFacts, showState, stateBlock } from "./ward.js";
 
@@ -22,7 +23,7 @@ export class BedView {
     this.facts = h("dl", { class: "facts" });
     this.trend = h("canvas", { role: "img", "aria-label": `Probability, burden and state of ${bed}` });
     this.rows = h("tbody");
-    this.missed = h("button", { type: "button", onclick: () => this.label() }, "A seizure was missed now");
+    this.missed = h("button", { type: "button", onclick: () => sayMissed(bed, () => this.reload()) }, "A seizure was missed now");
     this.sweep = new Sweep(bed);
     parent.replaceChildren(
       h("p", {}, h("a", { href: "#/" }, "‹ All beds")),
@@ -71,21 +72,17 @@ export class BedView {
       this.loading = false;
     }
     const { markers, alarms, labels } = this.history;
+    const buttons = this.mayChange() ? labelButtons(this.bed, this.history, () => this.reload()) : new Map();
     const rows = [
       ...markers.map((one) => [one.time_s, one.text, ""]),
-      ...alarms.map((one) => [one.time_s, `alarm ${one.action}: ${one.alarm.kind}`, one.who]),
-      ...labels.map((one) => [one.time_s, `label ${one.kind} for ${clock(one.at_s)}`, one.who]),
+      ...alarms.map((one) => [one.time_s, `alarm ${one.action}: ${one.alarm.kind}`, one.who, buttons.get(one)]),
+      ...labels.map((one) => [one.time_s, `label ${one.kind} for ${clock(one.at_s)}`, one.who, buttons.get(one)]),
     ].sort((a, b) => b[0] - a[0]).slice(0, 500);
-    keep(this.rows, rows, (row) => row.join("|"), (row) => h("tr", {}, h("td", {}, clock(row[0])), h("td", {}, row[1]), h("td", {}, row[2])), () => {});
+    keep(this.rows, rows, ([time, what, who, button]) => [time, what, who, Boolean(button)].join("|"),
+      ([time, what, who, button]) => h("tr", {}, h("td", {}, clock(time)), h("td", {}, what, " ", button?.()), h("td", {}, who)), () => {});
   }
 
-  label() {
-    const at_s = Date.now() / 1000;
-    askWho(`A seizure of ${this.bed} was missed at ${clock(at_s)}`, async (who) => {
-      await change(`/api/beds/${encodeURIComponent(this.bed)}/labels`, { kind: "missed-seizure", at_s, who });
-      this.asked = -Infinity;
-    });
-  }
+  reload() { this.asked = -Infinity; }
 
   close() { this.sweep.close(); }
 }

@@ -15,9 +15,10 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Keeps one child for each item, in their order, and has it brought up to date; what has the focus keeps it.
+// Keeps one child for each item, in their order, and has it brought up to date; what has the focus keeps it, and what
+// somebody else put there stays.
 export function keep(parent, items, keyOf, make, update) {
-  const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const known = new Map([...parent.children].filter((child) => child.dataset.key !== undefined).map((child) => [child.dataset.key, child]));
   let place = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.page.alerts.receiver import Receiver, receiver, secret
-from tests.page.browser import Served, axe, chromium
+from tests.page.browser import Served, chromium, screen_of, shoot
 
 
 @pytest.fixture
@@ -23,15 +23,9 @@ def screen(tmp_path: Path, server: Receiver) -> Iterator[Any]:
     with chromium() as browser:
         file = secret(tmp_path)
         served = Served(tmp_path, f'[[webhook]]\nname = "pager"\nurl = "{server.url}"\nsecret_file = "{file}"\n')
-        screen = browser.new_page()
-        screen.set_default_timeout(15_000)
-        wrong: list[str] = []
-        screen.on("pageerror", lambda error: wrong.append(str(error)))
-        screen.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        screen.goto(served.url)
-        yield screen
+        with screen_of(browser, served.url) as screen:
+            yield screen
         served.end()
-        assert wrong == []
 
 
 def test_a_delivery_a_failure_and_a_refusal_are_told(screen: Any, server: Receiver) -> None:
@@ -55,12 +49,7 @@ def test_a_delivery_a_failure_and_a_refusal_are_told(screen: Any, server: Receiv
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_everybody_can_read_it(screen: Any, theme: str) -> None:
-    script = axe()
-    if screen.evaluate("document.documentElement.dataset.theme") != theme:
-        screen.click("#theme")
     screen.get_by_role("link", name="Alerts").click()
     screen.get_by_role("button", name="Send a test alert").click()
     screen.get_by_role("cell", name="test alert").wait_for()
-    screen.evaluate(script)
-    found = screen.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
-    assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+    shoot(screen, "alerts", theme)
