@@ -30,11 +30,11 @@ class Post:
 
 
 class Receiver:
-    """Keeps what was posted; ``answer`` says with what it is answered."""
+    """Keeps what was posted; ``answer`` says with what it is answered, ``None`` is not at all."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.posts: list[Post] = []
-        self.answer: Callable[[Post], int] = lambda post: 204
+        self.answer: Callable[[Post], int | None] = lambda post: 204
         self.taken: list[Post] = []  # what was answered with a success
         outer = self
 
@@ -44,6 +44,8 @@ class Receiver:
                 post = Post(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 outer.posts.append(post)
                 status = outer.answer(post)
+                if status is None:
+                    return
                 if 200 <= status < 300:
                     outer.taken.append(post)
                 self.send_response(status)
