@@ -8,7 +8,8 @@ import functools
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -149,13 +150,13 @@ class Page:
     async def _ward_now(self, _: Request) -> Response:
         return Response(self._facts(), media_type="application/json")
 
-    async def _ward_stream(self, _: Request) -> Response:
-        async def tell() -> AsyncIterator[str]:
+    async def _ward_stream(self, request: Request) -> Response:
+        async def tell() -> AsyncGenerator[str]:
             while not self.stopping:
                 yield f"data: {self._facts()}\n\n"
                 await asyncio.sleep(TICK_S)
 
-        return self._stream(tell())
+        return self._stream(request, tell())
 
     async def _history(self, request: Request) -> Response:
         bed = request.path_params["bed"]
@@ -191,7 +192,7 @@ class Page:
                     iter([f"data: {json.dumps({'obstacle': str(error)})}\n\n"]), media_type="text/event-stream"
                 )
 
-        async def tell() -> AsyncIterator[str]:
+        async def tell() -> AsyncGenerator[str]:
             blocks = feed.join()
             try:
                 yield f"data: {json.dumps({'derivations': feed.derivations})}\n\n"
@@ -207,7 +208,7 @@ class Page:
                 if feed.leave(blocks) and self._feeds.get(bed) is feed:
                     del self._feeds[bed]
 
-        return self._stream(tell())
+        return self._stream(request, tell())
 
     async def _acknowledge(self, request: Request) -> Response:
         who = text_of(await read_body(request), "who")
@@ -255,15 +256,18 @@ class Page:
             self._told = now_s, json.dumps({**facts, "quiet": quiet}, allow_nan=False)
         return self._told[1]
 
-    def _stream(self, told: AsyncIterator[str]) -> Response:
+    def _stream(self, request: Request, told: AsyncGenerator[str]) -> Response:
         if self._n_screens >= _MOST_SCREENS:
             raise HTTPException(503, f"{_MOST_SCREENS} screens are open already")
 
-        async def counted() -> AsyncIterator[str]:
+        async def counted() -> AsyncGenerator[str]:
             self._n_screens += 1
             try:
-                async for text in told:
-                    yield text
+                async with aclosing(told):
+                    async for text in told:
+                        if not self._access.may_look(request):  # the session has ended since
+                            break
+                        yield text
             finally:
                 self._n_screens -= 1
 

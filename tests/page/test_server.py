@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from starlette.requests import Request
@@ -196,6 +197,80 @@ def test_a_session_ends() -> None:
     assert access.may_change(asked)
     now[0] += SESSION_S
     assert not access.may_change(asked)
+
+
+class Watched(Beds):
+    """A ward whose session is ended while somebody looks, and, where that ends nothing, the page."""
+
+    page: Page
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        super().__init__()
+        self.told, self._end = 0, end
+
+    def facts(self) -> dict[str, Any]:
+        self.tell()
+        return super().facts()
+
+    def tell(self) -> None:
+        self.told += 1
+        if self.told == 2:
+            self._end()
+        self.page.stopping = self.told > 9
+
+
+class Feed:
+    """The EEG of a bed, without any."""
+
+    derivations: ClassVar[list[str]] = []
+    ended = False
+    beds: ClassVar[Watched]
+    left = 0
+
+    def __init__(self, _: BedBook) -> None:
+        pass
+
+    def join(self) -> deque[dict[str, Any]]:
+        return deque()
+
+    def is_of(self, _: BedBook) -> bool:
+        self.beds.tell()
+        return True
+
+    def leave(self, _: deque[dict[str, Any]]) -> bool:
+        Feed.left += 1
+        return True
+
+
+@pytest.mark.parametrize("path", ["/api/ward/stream", "/api/beds/bed1/eeg"])
+@pytest.mark.parametrize("how", ["logged out", "expired"])
+def test_a_stream_ends_when_its_session_does(
+    store: Store, monkeypatch: pytest.MonkeyPatch, path: str, how: str
+) -> None:
+    now_s = [1000.0]
+    config = load_page_config(None)
+    access = Access(config.server, WORD, utc=lambda: now_s[0])
+
+    def end() -> None:
+        if how == "expired":
+            now_s[0] += SESSION_S
+        else:
+            access.log_out(Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]}))
+
+    beds = Watched(end)
+    monkeypatch.setattr(Feed, "beds", beds, raising=False)
+    monkeypatch.setattr(Feed, "left", 0)
+    monkeypatch.setattr("detector.page.server.EegFeed", Feed)
+    beds.page = Page(config, access, beds, store, Alerts(config, store))  # type: ignore[arg-type]
+    browser = TestClient(beds.page.app(), base_url="http://127.0.0.1:8765", client=("127.0.0.1", 5000))
+    browser.post("/api/session", json={"word": WORD}, headers=OWN)
+    cookie = browser.cookies[COOKIE]
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert answer.text.startswith("data: ")
+    assert beds.told < 5, "it went on"
+    assert Feed.left == (path != "/api/ward/stream")
+    assert browser.get(path).status_code == 401
 
 
 def test_behind_a_proxy_each_address_has_its_own_limit(store: Store, beds: Beds) -> None:
