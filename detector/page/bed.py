@@ -87,7 +87,7 @@ class BedBook:
         now_s
             The monotonic clock.
         age_s
-            How old it is by the LSL clocks; ``None`` while they have not been compared.
+            How old it is at least, by the LSL clocks, see `detector.page.clock`; ``None`` for a marker.
         """
         is_late = age_s is not None and age_s > LATE_S
         if isinstance(record, Marker):

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,6 +21,7 @@ from detector.errors import UsageError
 from detector.page.alarm import AlarmRow
 from detector.page.alarms import Alarms
 from detector.page.bed import BedBook
+from detector.page.clock import BedClock, uncompared
 from detector.page.config import PageConfig
 from detector.page.store import Store, Write
 from detector.sinks.lsl import CONTRACT_VERSION, SOURCE_ID_PREFIX
@@ -62,7 +63,7 @@ class Ward:
         )
         self._books = {bed: BedBook(bed, seen_s) for bed, seen_s in store.beds().items()}
         self._connections: dict[str, Connection] = {}
-        self._corrections: dict[str, float | None] = {}
+        self._clocks: dict[str, BedClock] = {}
         self._odd_since: dict[str, float] = {}
         self.alarms = Alarms(config.alarms, self._write, store.standing())
         self._began_s = self._turned_s = time.monotonic()
@@ -129,7 +130,7 @@ class Ward:
                 "age_s": round(self.age_s, 1),
                 "beds": [self._books[bed].facts(now_s) for bed in sorted(self._books)],
                 "alarms": [alarm.facts() for alarm in self.alarms.standing()],
-                "notices": [text for text in (self._store.trouble, self._store.notice, self._flood()) if text],
+                "notices": [text for text in self._notices() if text],
             }
 
     def book(self, bed: str) -> BedBook | None:
@@ -169,9 +170,12 @@ class Ward:
         if seen.had_seizure:
             book.had_seizure = False
 
-    def _flood(self) -> str:
-        n = len(self._not_shown)
-        return f"{n} beds or more are not shown: this page follows {MOST_BEDS} at most" if n else ""
+    def _notices(self) -> Iterator[str | None]:
+        yield self._store.trouble
+        yield self._store.notice
+        if n := len(self._not_shown):
+            yield f"{n} beds or more are not shown: this page follows {MOST_BEDS} at most"
+        yield uncompared([bed for bed, one in self._connections.items() if self._clocks[bed].is_unknown(one.age_s)])
 
     def _write(self, row: AlarmRow) -> None:
         self._written = self._store.alarm(row, self._alert(row))
@@ -215,7 +219,7 @@ class Ward:
         except (RuntimeError, LostError, InternalError) as error:  # out of threads or open files; tried again
             log.error("%s cannot be connected to: %s", bed, error)
             return
-        self._corrections[bed] = None
+        self._clocks[bed] = BedClock()
         book.connected()
 
     def _problem(self, bed: str, book: BedBook, kinds: dict[str, list[pylsl.StreamInfo]], now_s: float) -> str:
@@ -250,18 +254,17 @@ class Ward:
             book = self._books[bed]
             if book.about is None:
                 book.about = book.view.about = connection.about()
-            known = self._corrections[bed]
-            correction_s = connection.correction_s(math.nan if known is None else known)
-            self._corrections[bed] = None if math.isnan(correction_s) else correction_s
+            clock = self._clocks[bed]
+            clock.measured_s = connection.correction_s(clock.measured_s)
 
     def _pull(self, bed: str, connection: Connection, now_s: float, utc_ahead_s: float, lsl_s: float) -> None:
-        book, correction_s = self._books[bed], self._corrections[bed]
-        ahead_s = correction_s or 0.0
+        book, clock = self._books[bed], self._clocks[bed]
         statuses, status_is_lost = pull(connection.status, 0.0)
         markers, events_are_lost = pull(connection.events, 0.0)
+        clock.hear((stamp for _, stamp in (*statuses, *markers)), lsl_s)
         for values, stamp in markers:
             marker = BedMarker(stamp, shown(values[0]))
-            at_s = _utc(stamp + ahead_s, utc_ahead_s, lsl_s)
+            at_s = clock.here_s(stamp, lsl_s) + utc_ahead_s
             book.take(marker, at_s, now_s, None)
             left = self._markers_left.get(bed, _MOST_MARKERS)
             self._markers_left[bed] = left - 1
@@ -270,8 +273,8 @@ class Ward:
             elif left == 0:
                 log.warning("%s sends more than %d markers in ten seconds; the rest are not kept", bed, _MOST_MARKERS)
         for values, stamp in statuses:
-            age_s = None if correction_s is None else lsl_s - (stamp + correction_s)
-            book.take(status_of(values, stamp), _utc(stamp + ahead_s, utc_ahead_s, lsl_s), now_s, age_s)
+            at_s = clock.here_s(stamp, lsl_s) + utc_ahead_s
+            book.take(status_of(values, stamp), at_s, now_s, clock.age_s(stamp, lsl_s))
         if status_is_lost or events_are_lost:
             del self._connections[bed]
 
@@ -290,9 +293,3 @@ def _created(info: pylsl.StreamInfo) -> float:
 
 def _form(info: pylsl.StreamInfo) -> tuple[int, int]:
     return info.channel_count(), info.channel_format()
-
-
-def _utc(stamp_s: float, utc_ahead_s: float, lsl_s: float) -> float:
-    """Return the UNIX time of a stamp; a peer may send any number, and one that cannot be is taken as now."""
-    within = math.isfinite(stamp_s) and abs(stamp_s - lsl_s) < 86400
-    return (stamp_s if within else lsl_s) + utc_ahead_s

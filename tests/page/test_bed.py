@@ -41,7 +41,7 @@ def test_a_status_that_was_kept_on_its_way_is_no_heartbeat() -> None:
     bed = book(SAMPLE)
     bed.take(SAMPLE, 1000.0, 20.0, LATE_S + 0.1)
     assert bed.is_dead(20.1)
-    bed.take(SAMPLE, 1000.0, 20.0, None)  # the clocks have not been compared yet
+    bed.take(SAMPLE, 1000.0, 20.0, LATE_S - 0.1)
     assert not bed.is_dead(20.1)
 
 

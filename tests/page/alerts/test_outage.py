@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
-import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,6 +25,7 @@ from tests.live import until
 from tests.page.alerts.receiver import Post, Receiver, receiver, secret
 from tests.page.alerts.samples import defaults, row, state
 from tests.page.browser import Served
+from tests.page.screen import Screen
 
 HOUR_S = 3600.0
 ALARMS_S = (0.0, 1.0, 420.0, 900.0, 1795.0, 1860.0, 3000.0, 3599.0)
@@ -110,45 +108,6 @@ def test_after_an_hour_of_it_everything_arrives_in_order_and_once_for_who_honour
         sender.store.close()
         assert server.keys == [alert_of(one).key for one in changes]
         assert len(server.posts) == n_tries + len(changes), "something was sent again that had been delivered"
-
-
-class Screen:
-    """Somebody who keeps the ward view open, and what it was told."""
-
-    def __init__(self, port: int) -> None:
-        self.told: list[dict[str, Any]] = []
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self._connection.request("GET", "/api/ward/stream")
-        self._thread = threading.Thread(target=self._read, args=(self._connection.getresponse(),))
-        self._thread.start()
-
-    def _read(self, stream: http.client.HTTPResponse) -> None:
-        try:
-            while line := stream.readline():
-                if line.startswith(b"data: "):
-                    self.told.append(json.loads(line[6:]))
-        except (OSError, http.client.HTTPException):
-            pass  # the page was killed
-
-    def says(self, bed: str, word: str) -> None:
-        """Wait until it is told so, by what comes from now on."""
-        n = len(self.told)
-        until(
-            lambda: any(one["bed"] == bed and one["state"] == word for told in self.told[n:] for one in told["beds"]),
-            30,
-            f"{bed} is told as {word}",
-        )
-
-    def is_told(self, times: int) -> None:
-        """Wait until it is told more so often."""
-        n = len(self.told)
-        until(lambda: len(self.told) >= n + times, 60, f"{times} more come")
-
-    def end(self) -> None:
-        """Wait for the end of what the page sends."""
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-        self._connection.close()
 
 
 def kept(served: Served, target: str) -> list[str]:
