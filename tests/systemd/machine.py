@@ -54,6 +54,11 @@ def must(*command: object, **environment: str) -> str:
     return ran.out.strip()
 
 
+def python(module: str) -> tuple[str, ...]:
+    """Return the command that runs a module of the checkout."""
+    return "env", f"PYTHONPATH={CHECKOUT}:{PACKAGES}", "/usr/bin/python3", "-m", module
+
+
 def install(*arguments: object, **environment: str) -> Ran:
     return run("bash", INSTALL, *arguments, **{"PYTHON": str(PYTHON), **environment})
 
@@ -124,8 +129,7 @@ class Processes:
         self.start(f"amplifier-{bed}", *within, program, "simulate", "--source-id", f"amp-{bed}", *options)
 
     def listener(self, bed: str, within: tuple[str, ...] = ()) -> Listener:
-        python = ("env", f"PYTHONPATH={CHECKOUT}:{PACKAGES}", "/usr/bin/python3")
-        command = (*python, "-m", "tests.systemd.listener", bed, f"amp-{bed}")
+        command = (*python("tests.systemd.listener"), bed, f"amp-{bed}")
         return Listener(self.start(f"listener-{bed}", *within, *command))
 
     def end(self) -> None:
@@ -149,6 +153,11 @@ def lay_out_dependencies() -> None:
         f'echo {DEPENDENCIES} > "$folder/dependencies.pth"; done\n'
     )
     PYTHON.chmod(0o755)
+
+
+def share_mounts() -> None:
+    """Have systemd's mounts of credentials seen by services, as where it is not in a container."""
+    must("mount", "--make-rshared", "/")
 
 
 def lay_network() -> None:

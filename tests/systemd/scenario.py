@@ -8,7 +8,6 @@ What it finds is printed as one line of JSON, the last of its output. It judges 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from typing import Any
 import pylsl
 
 from tests.live import until
-from tests.systemd import machine
+from tests.systemd import machine, page
 from tests.systemd.machine import CONFIGS, INSTALL, PREFIX, PYTHON, UNITS, WARD, Listener, Processes, install, must
 
 Facts = dict[str, Any]
@@ -123,38 +122,6 @@ def look_closely(facts: Facts) -> None:
             "states_in_sight": must(*within, "ls", STATES).split(),
             "state_mode": _mode(STATES / bed),
         }
-
-
-def page(facts: Facts) -> None:
-    """Serve the bedside page, kill it, and ask it."""
-    name = "seizure-detector-page.service"
-    facts["page_enabled"] = install("enable-page").facts()
-
-    def ask(path: str) -> Facts:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", 8765, timeout=5)) as connection:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return {"code": answer.status, "text": answer.read().decode()}
-
-    def states() -> dict[str, str]:
-        return {bed["bed"]: bed["state"] for bed in json.loads(ask("/api/ward")["text"])["beds"]}
-
-    until(lambda: len(states()) >= 2 and "connecting" not in states().values(), 30, "it sees both beds")
-    before = int(machine.shown(name, "MainPID"))
-    os.kill(before, signal.SIGSTOP)
-    until(lambda: int(machine.shown(name, "MainPID")) not in (0, before), 60, "the watchdog has it begun again")
-    until(lambda: machine.shown(name, "ActiveState") == "active", 30, "it is ready")
-    until(lambda: len(states()) >= 2, 30, "it sees both beds again")
-    found = Path("/var/lib/private/seizure-detector-page/page.sqlite")
-    facts["page"] = {
-        "states": states(),
-        "livez": ask("/livez")["code"],
-        "security": must("systemd-analyze", "security", "--no-pager", name).splitlines()[-1],
-        "file_mode": oct(found.stat().st_mode & 0o777),
-        "stop_s": machine.run("systemctl", "stop", name).took_s,
-        "result": machine.shown(name, "Result"),
-    }
-    facts["page_disabled"] = install("disable-page").facts()
 
 
 def crash(facts: Facts, listener: Listener) -> None:
@@ -279,11 +246,13 @@ def main() -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("lay out dependencies", machine.lay_out_dependencies),
         ("lay network", machine.lay_network),
+        ("share mounts", machine.share_mounts),
         ("refuse", lambda: refuse(facts, wheel)),
         ("set up", lambda: set_up(facts, wheel)),
         ("open network", lambda: open_network(facts, processes)),
         ("look closely", lambda: look_closely(facts)),
-        ("page", lambda: page(facts)),
+        ("page", lambda: page.page(facts)),
+        ("alerts", lambda: page.alerts(facts, processes)),
         ("crash", lambda: crash(facts, two)),
         ("reload", lambda: reload(facts, two)),
         ("detect", lambda: detect(facts, one)),

@@ -5,13 +5,17 @@ The scenario is played once (`scenario.py`, in a sandbox); every test here holds
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import re
 from typing import Any
 
 import pytest
 
 from detector.client.lsl import DEAD_AFTER_S
+from detector.page.alerts.webhook import signature
+from tests.page.alerts.receiver import SECRET
 from tests.systemd import sandbox
 
 _WHY_NOT = sandbox.why_not()
@@ -160,6 +164,30 @@ def test_the_page_sees_both_beds_is_locked_in_and_comes_back_when_it_freezes(fac
     assert page["stop_s"] < 3
     assert page["result"] == "success"
     assert facts["page_disabled"]["code"] == 0
+
+
+def test_the_pages_alerts_arrive_signed_and_once_over_a_restart(facts: dict[str, Any]) -> None:
+    alerts = facts["alerts"]
+    assert alerts["without_credential"]["code"] != 0
+    assert "/run/credentials/seizure-detector-page.service/pager cannot be read" in alerts["without_credential"]["log"]
+    assert len(alerts["keys"]) >= 4, "twice before the restart, once after it, and once more to arrive"
+    first, *others = alerts["taken"]
+    assert set(alerts["keys"][: alerts["keys"].index(others[0]) if others else None]) == {first}, "in order"
+    post = alerts["post"]
+    said, headers = json.loads(post["body"])["data"], post["headers"]
+    assert (said["bed"], said["kind"], said["action"]) == ("bed2", "dead", "raised")
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    assert headers["webhook-signature"] == signature(
+        key, headers["webhook-id"], headers["webhook-timestamp"], post["body"].encode()
+    )
+
+
+def test_a_receiver_elsewhere_is_reached_once_the_administrator_lets_it_and_not_before(facts: dict[str, Any]) -> None:
+    alerts = facts["alerts"]
+    assert "Operation not permitted" in alerts["closed"] or "TimeoutError" in alerts["closed"], alerts["closed"]
+    assert alerts["heard_closed"] == ""
+    assert alerts["elsewhere"][0] == alerts["taken"][0]
+    assert alerts["same_pid"], "it was begun again"
 
 
 def test_a_bed_is_not_disturbed_when_the_one_beside_it_is_killed_and_freezes(facts: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ class Post:
 class Receiver:
     """Keeps what was posted; ``answer`` says with what it is answered, ``None`` is not at all."""
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.posts: list[Post] = []
         self.answer: Callable[[Post], int | None] = lambda post: 204
         self.taken: list[Post] = []  # what was answered with a success
@@ -62,7 +62,7 @@ class Receiver:
             def handle_error(self, *_: Any) -> None:
                 pass  # a client that does not trust us, or was killed
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(address, Handler)
         if context is not None:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         scheme = "http" if context is None else "https"
