@@ -21,7 +21,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_first_screen_has_the_two_commands_each_on_one_line() -> None:
     screen = README.splitlines()[:24]
     started = [line for line in screen if line.startswith("python3 -m venv")]
-    assert [line.rsplit("/", 1)[1] for line in started] == ["seizure-detector demo", "python -m pytest -n 2 --dist loadgroup"]
+    assert [line.rsplit("/", 1)[1] for line in started] == [
+        "seizure-detector demo",
+        "python -m pytest -n 2 --dist loadgroup",
+    ]
     assert all("pip install" in line for line in started), "each does its own set-up"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.client.lsl_publisher import publisher
 from tests.page.alerts.samples import state
-from tests.page.browser import SHOTS, Served, alarm, chromium, say_who, screen_of, shoot, shows
+from tests.page.browser import SHOTS, THEMES, Served, alarm, chromium, say_who, screen_of, shoot, shows
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_it_is_used_by_the_keyboard_alone(screen: Any) -> None:
         state(process, "NON_SEIZURE")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("view", ["ward", "bed"])
 def test_everybody_can_read_it(screen: Any, theme: str, view: str) -> None:
     with publisher("web-i") as process, publisher("web-j") as other:

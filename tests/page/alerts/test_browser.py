@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.page.alerts.receiver import Receiver, receiver, secret
-from tests.page.browser import Served, chromium, screen_of, shoot
+from tests.page.browser import THEMES, Served, chromium, screen_of, shoot
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_delivery_a_failure_and_a_refusal_are_told(screen: Any, server: Receiv
     screen.locator("#notices").get_by_text("alerts to pager were given up or refused").wait_for()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", THEMES)
 def test_everybody_can_read_it(screen: Any, theme: str) -> None:
     screen.get_by_role("link", name="Alerts").click()
     screen.get_by_role("button", name="Send a test alert").click()
