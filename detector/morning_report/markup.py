@@ -57,7 +57,7 @@ def hours_of(hours: float) -> str:
 
 def length_of(seconds: float) -> str:
     """Return a length of time as people say it."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min {rest} s"
