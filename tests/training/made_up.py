@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 
 from detector.messages import FloatArray
 from detector.pipeline import bands_config
 from detector.training.clips import Person, Seizure
-from detector.training.networks import Scale
+from detector.training.networks import Scale, build, deployable
 from detector.training.recipe import Recipe, card_of
 from detector.training.sequences import Sequence
+from detector.training.writing import write_bundle
 
 RECIPE = Recipe(members=2, channel_units=4, recurrent_units=5, dropout=0.0, lanes=3, chunk_steps=7, versions=1)
 CARD = card_of(RECIPE)
@@ -48,3 +52,14 @@ def made_up_person(n_seizures: int = 3, rate_hz: float = 256.0, seed: int = 0) -
         for i in range(n_seizures)
     )
     return Person("somebody", rate_hz, seizures, () if seizures else (eeg(60, 1), eeg(40, 1)))
+
+
+def write_untrained(folder: Path, bundle_id: str, **training: object) -> None:
+    """Write a bundle of a network that has learnt nothing; ``training`` is what its card says of how it was built."""
+    network = deployable(build(1, RECIPE, CARD, SCALE), RECIPE, CARD, SCALE)
+    write_bundle(network, CARD.model_copy(update={"id": bundle_id, "training": training}), folder)
+
+
+def write_parent(folder: Path, bundle_id: str) -> None:
+    """Write one that can go on learning."""
+    write_untrained(folder, bundle_id, recipe=asdict(RECIPE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from detector.training import choosing
 from detector.training.calibrate_command import in_time
 from detector.training.labelled import Labelled
 from detector.training.light import require_same
-from detector.training.networks import build, deployable
-from detector.training.writing import write_bundle
 from tests.synthetic_edf import write_edf
-from tests.training.made_up import CARD, RECIPE, SCALE
+from tests.training.made_up import write_parent, write_untrained
 
 # Keras 3.15 reads TensorFlow's variables through a protocol that NumPy 2 has replaced.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -39,9 +36,8 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    network = deployable(build(1, RECIPE, CARD, SCALE), RECIPE, CARD, SCALE)
-    write_bundle(network, CARD.model_copy(update={"id": "general", "training": {"recipe": asdict(RECIPE)}}), folder)
-    write_bundle(network, CARD.model_copy(update={"id": "mute"}), folder)
+    write_parent(folder, "general")
+    write_untrained(folder, "mute")
     return folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,9 @@ from detector.page.store import Store
 from detector.training import calibration, choosing
 from detector.training.data import Data
 from detector.training.fitting import Plan, train
-from detector.training.networks import build, deployable
-from detector.training.writing import write_bundle
 from tests.page.test_server import Beds, client
 from tests.synthetic_edf import write_edf
-from tests.training.made_up import CARD, RECIPE, SCALE
+from tests.training.made_up import write_parent
 
 # Keras 3.15 reads TensorFlow's variables through a protocol that NumPy 2 has replaced.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -56,8 +54,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    network = deployable(build(1, RECIPE, CARD, SCALE), RECIPE, CARD, SCALE)
-    write_bundle(network, CARD.model_copy(update={"id": "general", "training": {"recipe": asdict(RECIPE)}}), folder)
+    write_parent(folder, "general")
     return folder
 
 

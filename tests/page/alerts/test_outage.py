@@ -190,8 +190,8 @@ def test_a_page_with_receivers_that_fail_tells_on_and_sends_all_of_it_afterwards
 
 
 @pytest.mark.slow
-def test_eight_minutes_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_minutes_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Last: none yet
-    said = endure(tmp_path, 480.0, 20)
+    said = endure(tmp_path, 400.0, 20)  # what hangs for ten minutes is taken for hung
     with capsys.disabled():
         print(said)
