@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--review",
     type=click.Path(path_type=Path, readable=False),
     default=None,
-    help='TSV of what people said: recording, onset, duration, label ("false alarm" or "missed").',
+    help='TSV of what people said: recording, onset, duration, label ("false alarm" or "missed"); labels makes one.',
 )
 @click.option("--by-name", is_flag=True, help="Take the order of the file names for the order of time.")
 @options.layout

@@ -36,9 +36,10 @@ def labels(
 ) -> None:
     """Write the labels of the bedside page as a review of a patient's recordings.
 
-    A false alarm is as long as its alarm. Of a missed seizure the page knows only when somebody said so: the 30 s
-    before it are taken, which somebody who looks at the EEG should put right in the file. An EDF file's times are
-    taken for local time of this machine (TZ=Europe/Vienna in front of the command for another zone), a clip's for UTC.
+    A false alarm is as long as its alarm, with the 10 s before it. Of a missed seizure the page knows only when
+    somebody said so: the 30 s before it are taken, which somebody who looks at the EEG should put right in the file.
+    An EDF file's times are taken for local time of this machine (TZ=Europe/Vienna in front of the command for another
+    zone), a clip's for UTC.
     """
     from detector.errors import BadDataError, MissingInputError, UsageError, nearest
     from detector.journal_command import time_of
