@@ -100,11 +100,11 @@ def shoot(screen: Any, view: str, theme: str) -> None:
 class Served:
     """The page in a process of its own, which can be ended and begun again."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", server: str = "") -> None:
         self.folder, self.port = folder, free_port()
         self.config = folder / "page.toml"
         self.config.write_text(
-            f"[server]\nport = {self.port}\n[alarms]\nnot_monitoring_s = 1.0\n"
+            f"[server]\nport = {self.port}\n{server}\n[alarms]\nnot_monitoring_s = 1.0\n"
             f'[storage]\npath = "{folder}/page.sqlite"\n{more}'
         )
         self._n = 0
