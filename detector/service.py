@@ -9,6 +9,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from detector.conditions import Kind
@@ -169,6 +170,7 @@ class Service:
             # Opened anew only when they must be: every reader loses its connection.
             self._close_outlets()
             self._outlets = LslOutlets(identity)
+        self._outlets.tell_settings(asdict(self._loaded.decision))
 
     def _close_outlets(self) -> None:
         if self._outlets is not None:

@@ -15,7 +15,7 @@ from detector.page.alarm import Action, AlarmKind, LabelKind
 
 BIN_S = 10
 _Answer = TypeVar("_Answer")
-_VERSION = 1
+_VERSIONS = (1, 2)  # the later one added what is not read here
 _BEFORE_S = 86400.0  # what was done about an alarm may lie outside of the span that it was raised in
 
 
@@ -110,8 +110,9 @@ def _asked(path: Path, ask: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as connection:
             connection.execute("BEGIN")  # all of one moment
             [[version]] = connection.execute("PRAGMA user_version")
-            if version != _VERSION:
-                raise BadDataError(f"the page's file {path} is of version {version}, expected {_VERSION}")
+            if version not in _VERSIONS:
+                expected = " or ".join(map(str, _VERSIONS))
+                raise BadDataError(f"the page's file {path} is of version {version}, expected {expected}")
             return ask(connection)
     except OSError as error:
         raise MissingInputError(f"cannot read the page's file {path}: {error.strerror}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from detector.client.lsl import About, Marker, Record, StatusSample
@@ -17,7 +17,17 @@ BIN_S = 10
 _SPARK_BINS = 90  # a quarter of an hour
 # A status is about samples of now, or says that they are old; one that is itself older was kept on its way.
 LATE_S = 5.0
+TOLD_S = 75.0  # settings that were not repeated for so long, over twice their time, are not known any more
 METADATA_S = 5.0  # for so long may a detector that talks not say who it is
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """A seizure begins at or above ``onset`` and ends below ``offset``, of the probability smoothed over a time, s."""
+
+    onset: float
+    offset: float
+    smoothing_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,16 @@ class BedBook:
         self._heard_s = found_s
         self._bin: list[StatusSample | None] = []
         self._bin_s: int | None = None
+        self._thresholds: Thresholds | None = None
+        self._told_s = -math.inf
+
+    def tell(self, thresholds: Thresholds, now_s: float) -> None:
+        """Take in what the detector says that it decides by; ``now_s`` is the monotonic clock."""
+        self._thresholds, self._told_s = thresholds, now_s
+
+    def thresholds(self, now_s: float) -> Thresholds | None:
+        """Return by what the bed is decided; ``None`` where its detector does not tell."""
+        return self._thresholds if now_s - self._told_s <= TOLD_S and not self.is_dead(now_s) else None
 
     def connected(self) -> None:
         """Forget what another run of the detector said."""
@@ -74,6 +94,7 @@ class BedBook:
         self.view.forget()
         self.view.sample = None
         self._heard_since_s, self._seizure_s = None, -math.inf
+        self._thresholds = None
 
     def take(self, record: Record, utc_s: float, now_s: float, age_s: float | None) -> None:
         """Take in a record.
@@ -191,6 +212,7 @@ class BedBook:
             "source": (self.about.source_name or self.about.source_id) if self.about else None,
             "host": self.about.hostname if self.about else None,
             "n_markers": self.n_markers,
+            "thresholds": asdict(told) if (told := self.thresholds(now_s)) is not None else None,
             "spark": [[one.bin_s, one.probability, int(one.state)] for one in self.bins],
         }
 

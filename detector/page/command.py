@@ -100,6 +100,7 @@ def page(path: Path | None, port: int | None) -> None:
     thread = threading.Thread(target=read, name="ward", daemon=True)
     thread.start()
     alerts.begin(ward.states)
+    served.feeds.begin(lambda: [book for bed in ward.states() if (book := ward.book(bed)) is not None])
     click.echo(f"http://{config.server.host}:{config.server.port}/", err=True)
     try:
         asyncio.run(server.serve())
@@ -107,6 +108,7 @@ def page(path: Path | None, port: int | None) -> None:
         notifier.stopping()
         stop.set()
         thread.join(2)
+        served.feeds.close()
         alerts.close()
         store.close()
     if failed:

@@ -88,12 +88,19 @@ class Storage(Section):
     trend_hours: Annotated[int, Field(ge=24, le=720)]
 
 
+class Eeg(Section):
+    """When the EEG is read."""
+
+    read: bool
+
+
 class PageConfig(Section):
     """The page's whole configuration."""
 
     server: Server
     alarms: AlarmSettings
     storage: Storage
+    eeg: Eeg
     alerts: Alerting
     webhook: list[WebhookTarget]
     mqtt: list[MqttTarget]

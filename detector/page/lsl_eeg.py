@@ -1,12 +1,18 @@
-"""The EEG of one bed for those who look at it: the source that its detector names, as derivations of its montage."""
+"""The EEG of one bed: the source that its detector names, as derivations of its montage.
+
+It is read for those who look at it and, where somebody keeps them, for trends; then all the time, calmly while nobody
+looks.
+"""
 
 from __future__ import annotations
 
 import base64
 import logging
+import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,8 +23,9 @@ from detector.conditioning.montage import MONTAGES, Montage, MontageConfig
 from detector.conditioning.quality import Quality, QualityConfig
 from detector.config import Source, make_config
 from detector.errors import DetectorError
-from detector.messages import Chunk, Description
+from detector.messages import MIN_RATE_HZ, Chunk, Description
 from detector.page.bed import BedBook
+from detector.page.spectrum import EegBin, Spectrum
 from detector.source.lsl import LslSource
 from detector.source.lsl_stream import MAX_BLOCK_S
 from detector.source.said import Opened
@@ -28,16 +35,21 @@ log = logging.getLogger(__name__)
 STEP_UV = 0.1  # of the 16-bit numbers that are sent: up to 3.2 mV, as EEG amplifiers go
 NO_SAMPLE = -32768
 _MOST_WAITING = 50  # blocks of a screen that does not fetch them: it has lost some then, which it is told
+_CALM_S = 1.0  # between two looks while no screen waits
+_BUFFER_S = 30  # what is kept for a page that does not come to look; with 360 s each bed costs 1.5 MB
+_LATE_S = 30.0  # so long after its end a bin is taken as over, though it is not full
 _MAX_RATE_HZ = 300.0  # what a screen can show; faster streams are thinned behind a mean of their samples
 
 
 class EegFeed:
-    """Reads a source for as long as somebody looks.
+    """Reads a source for as long as somebody looks or, with ``keep``, until `end`.
 
     Parameters
     ----------
     book
         The bed.
+    keep
+        Takes each bin of the EEG's trends, in a thread of its own.
 
     Raises
     ------
@@ -45,7 +57,7 @@ class EegFeed:
         The bed does not say what it watches, or by which montage.
     """
 
-    def __init__(self, book: BedBook) -> None:
+    def __init__(self, book: BedBook, keep: Callable[[EegBin], object] | None = None) -> None:
         about = book.about
         if about is None:
             raise DetectorError("the detector of this bed is not there to say which stream it watches")
@@ -60,11 +72,12 @@ class EegFeed:
         self.derivations = MONTAGES[about.montage]
         self._montage_name = about.montage
         self._config: Source = make_config({"bed": {"name": "page"}, "source": given}).source
+        self._keep = keep
         self._screens: list[deque[dict[str, Any]]] = []
         self._opened: dict[str, Any] | None = None  # what a screen must know that comes later
         self._obstacle: dict[str, Any] | None = None
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._hurry = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"eeg-{book.name}", daemon=True)
         self._thread.start()
 
@@ -73,12 +86,18 @@ class EegFeed:
         """Whether it reads no more."""
         return not self._thread.is_alive()
 
+    @property
+    def obstacle(self) -> str:
+        """Why nothing comes; empty where something does, or may."""
+        return str(self._obstacle["obstacle"]) if self._obstacle is not None else ""
+
     def join(self) -> deque[dict[str, Any]]:
         """Return the blocks for one more screen, which takes them from the left."""
         blocks: deque[dict[str, Any]] = deque(maxlen=_MOST_WAITING)
         with self._lock:
             blocks.extend(block for block in (self._opened, self._obstacle) if block is not None)
             self._screens.append(blocks)
+        self._hurry.set()
         return blocks
 
     def is_of(self, book: BedBook) -> bool:
@@ -88,14 +107,22 @@ class EegFeed:
     def end(self) -> None:
         """Read no more, whoever looks."""
         self._stop.set()
+        self._hurry.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it reads no more, behind `end`."""
+        self._thread.join(timeout_s)
 
     def leave(self, blocks: deque[dict[str, Any]]) -> bool:
-        """Send that screen no more; return whether nobody looks any longer, and nothing is read."""
+        """Send that screen no more; return whether nothing is read any longer."""
         with self._lock:
             self._screens = [one for one in self._screens if one is not blocks]
+            is_over = not self._screens and self._keep is None
             if not self._screens:
-                self._stop.set()
-            return not self._screens
+                self._hurry.clear()
+        if is_over:
+            self.end()
+        return is_over
 
     def _read(self) -> None:
         made: list[_Maker] = []
@@ -103,32 +130,53 @@ class EegFeed:
         def accept(description: Description) -> None:
             made[:] = [_Maker(self._montage_name, description)]
 
-        source = LslSource(self._config, accept)
-        said = ""
+        source = LslSource(self._config, accept, _BUFFER_S)
         try:
             while not self._stop.is_set():
-                polled = source.poll()
-                obstacle = source.obstacle.text if source.obstacle is not None else ""
-                if obstacle != said:
-                    said = obstacle
-                    self._obstacle = {"obstacle": obstacle} if obstacle else None
-                    self._send({"obstacle": obstacle})
+                polled = source.poll(1 if self._hurry.is_set() else 0)
+                self._note(source.obstacle.text if source.obstacle is not None else "")
                 for message in polled:
                     if isinstance(message, Opened):
                         self._opened = {"opened": True, "rate_hz": made[0].rate_hz, "missing": made[0].missing}
                         self._send(self._opened)
                     elif isinstance(message, Chunk):
-                        for block in made[0].blocks(message):
-                            self._send(block)
+                        self._take(made[0], message)
                     else:
                         made[0].reset()
                         self._send({"gap": str(message.reason)})
-                if not polled:
+                if made:
+                    self._put(made[0].close(time.time() - _LATE_S))
+                if not polled and self._hurry.is_set():
                     self._stop.wait(MAX_BLOCK_S / 4)
+                elif not polled:
+                    self._hurry.wait(_CALM_S)
         except DetectorError as error:
-            self._send({"obstacle": str(error)})
+            self._note(str(error))
         finally:
+            if made:
+                self._put(made[0].close(math.inf))
             source.close()
+
+    def _take(self, maker: _Maker, chunk: Chunk) -> None:
+        ahead_s = time.time() - float(pylsl.local_clock())
+        derived, judged = maker.derive(chunk)
+        if self._keep is not None:
+            self._put(maker.bins(judged, ahead_s))
+        if not self._screens:
+            maker.skip()
+            return
+        for block in maker.blocks(derived, ahead_s):
+            self._send(block)
+
+    def _put(self, bins: list[EegBin]) -> None:
+        if self._keep is not None:
+            for one in bins:
+                self._keep(one)
+
+    def _note(self, obstacle: str) -> None:
+        if obstacle != self.obstacle:
+            self._obstacle = {"obstacle": obstacle} if obstacle else None
+            self._send({"obstacle": obstacle})
 
     def _send(self, block: dict[str, Any]) -> None:
         with self._lock:
@@ -144,25 +192,46 @@ def _watched(about: About) -> tuple[str, str, str]:
 
 
 class _Maker:
-    """Turns chunks of a source into blocks for a screen."""
+    """Turns chunks of a source into derivations, and those into blocks for a screen and bins of trends."""
 
     def __init__(self, montage: str, description: Description) -> None:
         # One derivation is enough to look at; the detector asks for more.
         self._montage = Montage(MontageConfig(montage, min_derivations=1), description)
         self.missing = list(self._montage.missing)
-        self._thin = max(int(np.ceil(description.rate_hz / _MAX_RATE_HZ)), 1)
-        self.rate_hz = description.rate_hz / self._thin
-        self._quality = Quality(QualityConfig(description.rate_hz, len(self._montage.names)))
+        rate_hz = description.rate_hz
+        self._thin = max(int(np.ceil(rate_hz / _MAX_RATE_HZ)), 1)
+        self.rate_hz = rate_hz / self._thin
+        self._quality = Quality(QualityConfig(rate_hz, len(self._montage.names)))
+        # No detector watches a slower one.
+        self._spectrum = Spectrum(self._montage.names, rate_hz) if rate_hz >= MIN_RATE_HZ else None
         self._rest: Chunk | None = None
 
     def reset(self) -> None:
         """Forget what was before a gap."""
         self._quality.reset()
         self._rest = None
+        if self._spectrum is not None:
+            self._spectrum.reset()
 
-    def blocks(self, chunk: Chunk) -> list[dict[str, Any]]:
+    def derive(self, chunk: Chunk) -> tuple[Chunk, Chunk]:
+        """Return the derivations as they are, and as they are judged: finite, with what is good of them."""
         derived = self._montage.process(chunk)
-        self._quality.process(derived)
+        return derived, self._quality.process(derived)
+
+    def bins(self, judged: Chunk, ahead_s: float) -> list[EegBin]:
+        """Return the bins that these derivations end; ``ahead_s`` takes their stamps to UNIX time."""
+        return [] if self._spectrum is None else self._spectrum.process(judged, ahead_s)
+
+    def close(self, before_s: float) -> list[EegBin]:
+        """Return the bin that was over before a UNIX time."""
+        return [] if self._spectrum is None else self._spectrum.close(before_s)
+
+    def skip(self) -> None:
+        """Join nothing to what comes: what came was not shown."""
+        self._rest = None
+
+    def blocks(self, derived: Chunk, ahead_s: float) -> list[dict[str, Any]]:
+        """Return what a screen shows of these derivations."""
         samples, stamps = derived.samples, derived.timestamps
         if self._rest is not None:
             samples = np.concatenate([self._rest.samples, samples])
@@ -176,7 +245,7 @@ class _Maker:
         faults = {self._montage.names[i]: str(fault) for i, fault in self._quality.faults.items()}
         return [
             {
-                "end_s": time.time() - float(pylsl.local_clock()) + float(stamps[n - 1]),
+                "end_s": float(stamps[n - 1]) + ahead_s,
                 "n": len(shown),
                 "samples": base64.b64encode(numbers.astype("<i2").tobytes()).decode(),
                 "faults": faults,

@@ -23,6 +23,7 @@ from detector.page.alarms import Alarms
 from detector.page.bed import BedBook
 from detector.page.clock import BedClock, uncompared
 from detector.page.config import PageConfig
+from detector.page.lsl_detail import Details
 from detector.page.store import Store, Write
 from detector.sinks.lsl import CONTRACT_VERSION, SOURCE_ID_PREFIX
 
@@ -36,7 +37,7 @@ _JUMP_S = 3.0
 _MOST_MARKERS = 100  # of a bed in ten seconds; more are a flood, and are counted only
 _DROP_EVERY_S = 3600.0
 _DISK_S = 5.0  # for so long is waited until a row is safe
-_SOURCE_ID = re.compile(re.escape(SOURCE_ID_PREFIX) + r"([A-Za-z0-9_-]{1,40}):(status|events)")
+_SOURCE_ID = re.compile(re.escape(SOURCE_ID_PREFIX) + r"([A-Za-z0-9_-]{1,40}):(status|events|detail)")
 
 
 class Ward:
@@ -71,6 +72,7 @@ class Ward:
         self._slow_at = self._dropped_at = -math.inf
         self._not_shown: set[str] = set()
         self._markers_left: dict[str, int] = {}
+        self._details = Details(store)
         for bed, seizure_s in store.last_seizures().items():
             if bed in self._books:
                 self._books[bed].last_seizure_s = seizure_s
@@ -95,6 +97,7 @@ class Ward:
                 self._slow_at = now_s
                 self._find(now_s)
                 self._ask()
+                self._details.tell(self._books, now_s)
             for bed, connection in [*self._connections.items()]:
                 self._pull(bed, connection, now_s, utc_s - lsl_s, lsl_s)
             for bed, book in self._books.items():
@@ -102,6 +105,7 @@ class Ward:
                     self._see(bed, book, now_s, utc_s)
                 if (done := book.close_bin(utc_s, now_s)) is not None:
                     self._markers_left.pop(bed, None)
+                    self._details.keep(book, done.bin_s, now_s)
                     self._store.trend(bed, done.bin_s, done.probability, done.burden, done.state, done.good_channels)
                     if book.seen_s is not None and not book.is_dead(now_s):
                         self._store.bed(bed, book.seen_s)
@@ -186,6 +190,7 @@ class Ward:
         for info in self._resolver.results():
             if match := _SOURCE_ID.fullmatch(info.source_id()):
                 listed[match[1]][match[2]].append(info)
+        self._details.follow({bed: kinds.pop("detail") for bed, kinds in listed.items() if "detail" in kinds})
         for bed in sorted(listed):
             if bed not in self._books and len(self._books) >= MOST_BEDS:
                 if bed not in self._not_shown and len(self._not_shown) < MOST_BEDS:

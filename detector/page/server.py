@@ -27,9 +27,10 @@ from detector.page.access import COOKIE, SESSION_S, Access
 from detector.page.alarm import LabelKind
 from detector.page.alerts.dispatch import Alerts
 from detector.page.config import PageConfig
-from detector.page.lsl_eeg import EegFeed
+from detector.page.lsl_feeds import Feeds
 from detector.page.lsl_ward import STUCK_S, Ward, is_safe
 from detector.page.requests import Guard, failed, number_of, read_body, refused, said, text_of, written
+from detector.page.spectrum import told
 from detector.page.store import Store
 
 STATIC = Path(__file__).with_name("static")
@@ -58,7 +59,7 @@ class Page:
 
     def __init__(self, config: PageConfig, access: Access, ward: Ward, store: Store, alerts: Alerts) -> None:
         self._config, self._access, self._ward, self._store, self._alerts = config, access, ward, store, alerts
-        self._feeds: dict[str, EegFeed] = {}
+        self.feeds = Feeds(config.eeg, store)
         self._n_screens = 0
         self.stopping = False
         self._told: tuple[float, str] = (-math.inf, "")
@@ -77,6 +78,7 @@ class Page:
                 Route("/api/ward/stream", look(self._ward_stream)),
                 Route("/api/beds/{bed}/history", look(self._history)),
                 Route("/api/beds/{bed}/eeg", look(self._eeg)),
+                Route("/api/beds/{bed}/spectrum", look(self._spectrum)),
                 Route("/api/beds/{bed}/labels", change(self._label), methods=["POST"]),
                 Route("/api/beds/{bed}/forget", change(self._forget), methods=["POST"]),
                 Route("/api/alarms/{alarm}/acknowledge", change(self._acknowledge), methods=["POST"]),
@@ -170,8 +172,15 @@ class Page:
                 "markers": await run_in_threadpool(store.markers, bed, since_s),
                 "alarms": await run_in_threadpool(store.alarm_log, bed, since_s),
                 "labels": await run_in_threadpool(store.labels, bed, since_s),
+                "thresholds": await run_in_threadpool(store.told_thresholds, bed, since_s),
             }
         )
+
+    async def _spectrum(self, request: Request) -> Response:
+        bed, hours = request.path_params["bed"], self._config.storage.trend_hours
+        since_s = max(number_of(request.query_params.get("since", "0")), time.time() - hours * 3600)
+        rows = await run_in_threadpool(self._store.eeg_bins, bed, since_s)
+        return JSONResponse({"since_s": since_s, "why_not": self.feeds.why_not(bed), **told(rows)})
 
     async def _eeg(self, request: Request) -> Response:
         bed = request.path_params["bed"]
@@ -180,17 +189,12 @@ class Page:
             raise HTTPException(404, "there is no such bed")
         if self._n_screens >= _MOST_SCREENS:
             raise HTTPException(503, f"{_MOST_SCREENS} screens are open already")
-        feed = self._feeds.get(bed)
-        if feed is not None and not feed.is_of(book):
-            feed.end()  # its screens come back for the other one
-            feed = None
-        if feed is None or feed.ended:
-            try:
-                feed = self._feeds[bed] = EegFeed(book)
-            except DetectorError as error:  # the screen shows why, and asks again
-                return StreamingResponse(
-                    iter([f"data: {json.dumps({'obstacle': str(error)})}\n\n"]), media_type="text/event-stream"
-                )
+        try:
+            feed = self.feeds.open(book)
+        except DetectorError as error:  # the screen shows why, and asks again
+            return StreamingResponse(
+                iter([f"data: {json.dumps({'obstacle': str(error)})}\n\n"]), media_type="text/event-stream"
+            )
 
         async def tell() -> AsyncGenerator[str]:
             blocks = feed.join()
@@ -205,8 +209,7 @@ class Page:
                         yield ": nothing\n\n"  # a screen that has gone is noticed when it is written to
                     await asyncio.sleep(0.1)
             finally:
-                if feed.leave(blocks) and self._feeds.get(bed) is feed:
-                    del self._feeds[bed]
+                feed.leave(blocks)
 
         return self._stream(request, tell())
 

@@ -20,38 +20,21 @@ from typing import Any
 from detector.journal_place import create, set_aside
 from detector.messages import Priority, State
 from detector.page.alarm import Alarm, AlarmKind, AlarmRow
+from detector.page.store_schema import make_newest
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE alarm_log (
-    id INTEGER PRIMARY KEY, time_s REAL NOT NULL, bed TEXT NOT NULL, alarm_id TEXT NOT NULL, action TEXT NOT NULL,
-    who TEXT NOT NULL, alarm TEXT NOT NULL
-);
-CREATE INDEX alarm_log_alarm ON alarm_log (alarm_id);
-CREATE INDEX alarm_log_time ON alarm_log (time_s);
-CREATE TRIGGER alarm_log_stays BEFORE UPDATE ON alarm_log BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
-CREATE TABLE label (
-    id INTEGER PRIMARY KEY, time_s REAL NOT NULL, bed TEXT NOT NULL, kind TEXT NOT NULL, at_s REAL NOT NULL,
-    who TEXT NOT NULL, alarm_id TEXT NOT NULL
-);
-CREATE TRIGGER label_stays BEFORE UPDATE ON label BEGIN SELECT RAISE(ABORT, 'rows are never changed'); END;
-CREATE TABLE marker (id INTEGER PRIMARY KEY, bed TEXT NOT NULL, time_s REAL NOT NULL, text TEXT NOT NULL);
-CREATE INDEX marker_bed ON marker (bed, time_s);
-CREATE INDEX marker_text ON marker (text, bed, time_s);
-CREATE TABLE trend (
-    bed TEXT NOT NULL, bin_s INTEGER NOT NULL, probability REAL, burden REAL, state INTEGER NOT NULL,
-    good_channels INTEGER NOT NULL, PRIMARY KEY (bed, bin_s)
-) WITHOUT ROWID;
-CREATE TABLE bed (bed TEXT PRIMARY KEY, seen_s REAL NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0);
-"""
 # Two parts of one bin, of which one was written before a restart, are one: 2 is a seizure, 0 is not monitored.
 _ADD_TREND = """
 INSERT INTO trend VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (bed, bin_s) DO UPDATE SET
     probability = max(coalesce(probability, excluded.probability), coalesce(excluded.probability, probability)),
     burden = coalesce(excluded.burden, burden), good_channels = min(good_channels, excluded.good_channels),
     state = CASE WHEN 2 IN (state, excluded.state) THEN 2 ELSE min(state, excluded.state) END
+"""
+# ... and of two parts of a bin of EEG that with more of it stands.
+_ADD_EEG = """
+INSERT INTO eeg_bin VALUES (?, ?, ?, ?) ON CONFLICT (bed, bin_s) DO UPDATE SET
+    n_good = excluded.n_good, packed = excluded.packed WHERE excluded.n_good > n_good
 """
 _MOST_WAITING = 50_000  # rows: days of alarms, an hour of a large ward's trends
 
@@ -121,6 +104,14 @@ class Store:
         values = (bed, bin_s, probability, burden, state, good)
         return self._put(_ADD_TREND, values)
 
+    def eeg_bin(self, bed: str, bin_s: int, n_good: int, packed: bytes) -> Future[bool]:
+        """Write what the EEG of a bed was like in the seconds from ``bin_s`` on, see `EegBin`."""
+        return self._put(_ADD_EEG, (bed, bin_s, n_good, packed))
+
+    def thresholds(self, bed: str, time_s: float, onset: float | None, offset: float | None) -> Future[bool]:
+        """Write which thresholds a bed has from then on; ``None`` where it does not tell."""
+        return self._put("INSERT OR REPLACE INTO threshold VALUES (?, ?, ?, ?)", (bed, time_s, onset, offset))
+
     def bed(self, bed: str, seen_s: float, *, forgotten: bool = False) -> Future[bool]:
         """Write that a bed was seen, or is to be forgotten."""
         return self._put("INSERT OR REPLACE INTO bed VALUES (?, ?, ?)", (bed, seen_s, int(forgotten)))
@@ -130,7 +121,9 @@ class Store:
     ) -> Future[bool]:
         """Drop what is too old, but all that was written of the alarms that stand."""
         old_s = now_s - keep_days * 86400
-        self._put("DELETE FROM trend WHERE bin_s < ?", (now_s - trend_hours * 3600,))
+        for table in ("trend", "eeg_bin"):
+            self._put(f"DELETE FROM {table} WHERE bin_s < ?", (now_s - trend_hours * 3600,))  # noqa: S608 - ours
+        self._put("DELETE FROM threshold WHERE time_s < ?", (old_s,))
         self._put("DELETE FROM marker WHERE time_s < ?", (old_s,))
         self._put("DELETE FROM label WHERE time_s < ?", (old_s,))
         return self._put(
@@ -162,6 +155,19 @@ class Store:
         return self.facts(
             "SELECT bin_s, probability, burden, state, good_channels FROM trend WHERE bed = ? AND bin_s >= ?"
             " ORDER BY bin_s",
+            bed,
+            since_s,
+        )
+
+    def eeg_bins(self, bed: str, since_s: float) -> list[dict[str, Any]]:
+        """Return what the EEG of a bed was like, the oldest first."""
+        return self.facts("SELECT bin_s, packed FROM eeg_bin WHERE bed = ? AND bin_s >= ? ORDER BY bin_s", bed, since_s)
+
+    def told_thresholds(self, bed: str, since_s: float) -> list[dict[str, Any]]:
+        """Return the thresholds of a bed, the oldest first: those of ``since_s`` and each change."""
+        return self.facts(
+            "SELECT time_s, onset, offset FROM threshold WHERE bed = ?1 AND time_s >= coalesce("
+            "(SELECT max(time_s) FROM threshold WHERE bed = ?1 AND time_s <= ?2), ?2) ORDER BY time_s",
             bed,
             since_s,
         )
@@ -254,11 +260,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        [[version]] = connection.execute("PRAGMA user_version")
-        if not version and not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        elif version != _VERSION:
-            raise sqlite3.DatabaseError(f"it is of version {version}, expected {_VERSION}")
+        make_newest(connection)
         [[said]] = connection.execute("PRAGMA quick_check(1)")
         if said != "ok":
             raise sqlite3.DatabaseError(said)

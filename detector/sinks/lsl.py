@@ -41,6 +41,10 @@ BUFFER_S = 60
 # 12 closes without a pause, always with 0.01 s if it blocks in its pull, and with 0.3 s also if it polls.
 LINGER_S = 0.3
 
+# A reader that subscribes late has the settings of a bed after so long: metadata cannot change, and nothing else of an
+# outlet comes to those who were not there.
+SETTINGS_S = 30.0
+
 # A stamp further ahead of this clock was a mistake of the source; it must not silence the status for ever.
 FUTURE_S = 5.0
 
@@ -63,6 +67,8 @@ class LslOutlets:
 
     def __init__(self, config: OutletIdentity) -> None:
         self.config = config
+        self._settings: Mapping[str, float] = {}
+        self._settings_s = -math.inf
         self._last: Status | None = None
         self._last_s, self._last_age_s = -math.inf, math.nan
         self._outlets = {"events": self._open("events", "Markers", "string", (("event", "none"),))}
@@ -89,6 +95,15 @@ class LslOutlets:
         if "detail" in self._outlets:
             text = json_text({"schema": DETAIL_SCHEMA, **payload})
             self._outlets["detail"].push_sample([text], _stamp(time_s))
+
+    def tell_settings(self, settings: Mapping[str, float]) -> None:
+        """Send what the bed is decided by on the detail outlet, where there is one; now, and again with the status."""
+        self._settings = dict(settings)
+        self._push_settings(float(pylsl.local_clock()))
+
+    def _push_settings(self, now_s: float) -> None:
+        self._settings_s = now_s
+        self.push_detail({"kind": "settings", "decision": self._settings, "emitted": now_s}, now_s)
 
     def push_event(self, event: Event, now_s: float) -> None:
         """Send what became of a seizure on the detail outlet; ``now_s`` is when it is said, on this LSL clock."""
@@ -137,6 +152,8 @@ class LslOutlets:
             Seconds between now and the newest sample of the source; NaN where there was none yet.
         """
         now_s = float(pylsl.local_clock())
+        if self._settings and now_s - self._settings_s >= SETTINGS_S:
+            self._push_settings(now_s)
         time_s = status.time_s if _is_time(status.time_s) else now_s
         if time_s < self._last_s and not time_s <= now_s + FUTURE_S < self._last_s:
             time_s = self._last_s

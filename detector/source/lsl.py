@@ -22,7 +22,7 @@ from detector.plain_state import Plain
 from detector.source.ledger import MAX_RATE_ERROR
 from detector.source.lsl_identity import Doubles, require_same_host, shown, why_new
 from detector.source.lsl_search import FORGET_S, LslSearch
-from detector.source.lsl_stream import MAX_BLOCK_S, Opening, Stream
+from detector.source.lsl_stream import BUFFER_S, MAX_BLOCK_S, Opening, Stream
 from detector.source.said import Obstacle, Opened
 
 log = logging.getLogger(__name__)
@@ -54,10 +54,12 @@ class LslSource:
         Which stream, see ``default.toml``.
     accept
         Called with each stream's description before any of its samples; raises BadDataError to refuse it.
+    buffer_s
+        For how long samples are kept for us that are not fetched.
     """
 
-    def __init__(self, config: Source, accept: Callable[[Description], None]) -> None:
-        self._config, self._accept = config, accept
+    def __init__(self, config: Source, accept: Callable[[Description], None], buffer_s: int = BUFFER_S) -> None:
+        self._config, self._accept, self._buffer_s = config, accept, buffer_s
         self._search = LslSearch(config)
         self._doubles = Doubles(self._search.predicate, config.hostname)
         self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
@@ -109,7 +111,7 @@ class LslSource:
         return wrong
 
     def poll(self, min_samples: int = 1) -> list[Polled]:
-        """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``."""
+        """Return what has come, waiting at most `MAX_BLOCK_S` for ``min_samples``, and for none with 0."""
         if self._stream is not None:
             polled = self._pull(self._stream, min_samples)
             if not self._stalled() or self._stream is None:
@@ -160,7 +162,7 @@ class LslSource:
             self._several_since = None
             if self.obstacle is None or self.obstacle.cause is not Cause.REFUSED:
                 self._say(Cause.VALIDATING, f"connecting to {shown(found[0])}")
-            self._opening = Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config, self._buffer_s)
             return
         if len(found) > 1:
             self._several_since = self._several_since or time.monotonic()
@@ -285,10 +287,10 @@ class LslSource:
             return self._finish_opening(self._opening)
         found = self._search.found()
         if len(found) == 1 and found[0].uid() != stream.uid:
-            self._opening = Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config, self._buffer_s)
         elif len(found) == 1 and stream.silent_s() > _REOPEN_AFTER_S and time.monotonic() >= self._retry_at:
             self._retry_at = time.monotonic() + _REOPEN_AFTER_S
-            self._opening = Opening(found[0], self._config)
+            self._opening = Opening(found[0], self._config, self._buffer_s)
         return []
 
     def _say(self, cause: Cause, text: str) -> None:

@@ -24,7 +24,7 @@ MAX_BLOCK_S = 0.2
 _REST_S = 0.25  # the longest sleep while samples cannot be there yet
 _MOST_LEFT_S = 0.5  # for so long samples are left waiting: the input's age is that of those that were pulled
 _EARLY_S = 0.01  # clocks are measured to milliseconds
-_BUFFER_S = 360  # what the sender keeps for us while the network is away
+BUFFER_S = 360  # what the sender keeps for us while the network is away
 _OPEN_TIMEOUT_S = 5.0
 # What is made of a chunk is one piece of work, and a turn some of them: a starved program takes seconds for either and
 # must say something in between.
@@ -54,9 +54,9 @@ class Stream:
         When it does not answer.
     """
 
-    def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
+    def __init__(self, info: pylsl.StreamInfo, config: Source, buffer_s: int = BUFFER_S) -> None:
         _require_eeg(info, config)
-        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=False, processing_flags=0)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=buffer_s, recover=False, processing_flags=0)
         self.uid = info.uid()
         # First, for a peer that is none ends this at once, where liblsl asks it for its metadata 10,000 times a second.
         self._inlet.open_stream(timeout=_OPEN_TIMEOUT_S)
@@ -147,10 +147,15 @@ class Stream:
         return wrong
 
     def pull(self, min_samples: int) -> list[Chunk | Gap]:
-        """Return what has come, waiting a quarter second at most for ``min_samples``; raises LostError."""
+        """Return what has come, waiting a quarter second at most for ``min_samples``, not at all for 0.
+
+        Raises LostError.
+        """
         messages: list[Chunk | Gap] = []
         wanted, timeout_s = min(max(min_samples, 1), self._max_samples), MAX_BLOCK_S
-        if (rest_s := self._rest_s(wanted)) > 0:
+        if not min_samples:
+            wanted, timeout_s = self._max_samples, 0.0
+        elif (rest_s := self._rest_s(wanted)) > 0:
             time.sleep(min(rest_s, _REST_S))
             if rest_s > _REST_S:
                 return messages
@@ -232,9 +237,9 @@ class Stream:
 class Opening(Background[Stream]):
     """A connection that is being made."""
 
-    def __init__(self, info: pylsl.StreamInfo, config: Source) -> None:
+    def __init__(self, info: pylsl.StreamInfo, config: Source, buffer_s: int = BUFFER_S) -> None:
         self.info = info
-        super().__init__(lambda: Stream(info, config), discard=Stream.close)
+        super().__init__(lambda: Stream(info, config, buffer_s), discard=Stream.close)
 
 
 def _require_eeg(info: pylsl.StreamInfo, config: Source) -> None:

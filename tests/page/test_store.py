@@ -92,6 +92,78 @@ def test_a_file_of_a_later_version_is_set_aside(path: Path) -> None:
     store.close()
 
 
+V1 = (Path(__file__).parent / "page_v1.sql").read_text()
+
+
+def test_a_file_of_before_keeps_its_rows_and_gets_what_is_new(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(V1)
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+    assert all(rows.values())
+    for _ in range(2):  # and it is opened again
+        store = Store(path)
+        assert store.notice == ""
+        assert [alarm.id for alarm in store.standing()] == ["bed1.seizure.1000.1"]
+        assert store.last_seizures() == {"bed1": 1000.5}
+        assert store.eeg_bin("bed1", 1000, 95, b"x").result(5)
+        assert store.thresholds("bed1", 1000.0, 0.8, 0.4).result(5)
+        store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables} == rows
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            connection.execute("UPDATE alarm_log SET who = 'b'")
+    store = Store(path.with_name("new.sqlite"))
+    store.close()
+    schemas = []
+    for file in (path, path.with_name("new.sqlite")):
+        with closing(sqlite3.connect(file)) as connection:
+            schemas.append(connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall())
+            assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert schemas[0] == schemas[1]
+
+
+def test_a_file_that_cannot_be_made_newer_stays_as_it_was(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(V1)
+        connection.execute("CREATE TABLE threshold (a)")  # what is added second is there already
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        Store(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert not connection.execute("SELECT * FROM sqlite_schema WHERE name = 'eeg_bin'").fetchall()
+
+
+def test_of_two_parts_of_a_bin_of_eeg_that_with_more_of_it_stands(path: Path) -> None:
+    store = Store(path)
+    for n_good, packed in ((40, b"a"), (95, b"b"), (20, b"c")):
+        store.eeg_bin("bed1", 1000, n_good, packed)
+    store.eeg_bin("bed1", 1010, 95, b"d")
+    store.eeg_bin("bed2", 1010, 95, b"e").result(5)
+    assert [(row["bin_s"], row["packed"]) for row in store.eeg_bins("bed1", 0.0)] == [(1000, b"b"), (1010, b"d")]
+    assert [row["bin_s"] for row in store.eeg_bins("bed1", 1001.0)] == [1010]
+    store.drop_old(1015.0 + 6 * 3600, keep_days=5, trend_hours=6).result(5)
+    assert store.eeg_bins("bed1", 0.0) == []
+    store.close()
+
+
+def test_the_thresholds_of_a_time_are_those_that_were_told_last_before_it(path: Path) -> None:
+    store = Store(path)
+    for time_s, pair in ((10.0, (0.9, 0.5)), (20.0, (None, None)), (30.0, (0.8, 0.4))):
+        store.thresholds("bed1", time_s, *pair)
+    store.thresholds("bed2", 5.0, 0.1, 0.1).result(5)
+
+    def since(time_s: float) -> list[tuple[float, float | None]]:
+        return [(row["time_s"], row["onset"]) for row in store.told_thresholds("bed1", time_s)]
+
+    assert since(0.0) == since(10.0) == [(10.0, 0.9), (20.0, None), (30.0, 0.8)]
+    assert since(25.0) == [(20.0, None), (30.0, 0.8)]
+    assert since(99.0) == [(30.0, 0.8)]
+    store.close()
+
+
 def test_what_is_old_is_dropped_but_for_an_alarm_that_stands(path: Path) -> None:
     store, day = Store(path), 86400.0
     over = replace(SEIZURE, id="b", over_s=2.0, acknowledged_s=2.0)
