@@ -73,6 +73,7 @@ class Service:
         self._start()
         try:
             self._monitor.start(local_clock())
+            self._tell_settings()
             self._supervision.ready()
             if on_ready is not None:
                 on_ready()
@@ -170,6 +171,10 @@ class Service:
             # Opened anew only when they must be: every reader loses its connection.
             self._close_outlets()
             self._outlets = LslOutlets(identity)
+
+    def _tell_settings(self) -> None:
+        # Not in the metadata: they stay as an outlet was opened, and one that is opened anew loses its readers.
+        assert self._outlets is not None
         self._outlets.tell_settings(asdict(self._loaded.decision))
 
     def _close_outlets(self) -> None:
@@ -237,6 +242,7 @@ class Service:
         self._open_outlets()
         self._keeping.take_over(loaded)
         self._monitor.go_on_with(self._monitor_config(), self._sinks())
+        self._tell_settings()
 
     def _accept(self, description: Description) -> None:
         config = self._config.source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -310,6 +311,26 @@ def test_a_good_file_is_taken_over_at_a_boundary_and_a_bad_one_is_not(world: Wor
             signal.signal(number, handler)
 
 
+def test_thresholds_are_told_where_they_change_by_outlets_that_stay(world: World) -> None:
+    inlet = _details(world.bed)
+    uids = {info.uid() for info in pylsl.resolve_bypred(f"starts-with(name,'{world.bed}-')", 3, 10)}
+    world.monitored()
+    world.write("[decision]\nonset_threshold = 0.75\noffset_threshold = 0.25\n")
+    world.service._reloading.ask()
+    world.until_marker("session-reset/reload")
+    told: list[dict[str, Any]] = []
+
+    def settings() -> list[dict[str, Any]]:
+        told.extend(json.loads(values[0]) for values in inlet.pull_chunk(timeout=0.0)[0])
+        return [one["decision"] for one in told if one["kind"] == "settings"]
+
+    world.until(settings)
+    assert settings()[-1] == dataclasses.asdict(world.service._decision.config)
+    assert (settings()[-1]["onset_threshold"], settings()[-1]["offset_threshold"]) == (0.75, 0.25)
+    assert {info.uid() for info in pylsl.resolve_bypred(f"starts-with(name,'{world.bed}-')", 3, 10)} == uids
+    assert world.client.connections == 1
+
+
 def test_a_reload_of_the_source_looks_for_it_anew(world: World) -> None:
     world.monitored()
     world.path.write_text(world.path.read_text().replace("replay = true", "replay = true\nstall_s = 3.0"))
@@ -427,13 +448,17 @@ def _details(bed: str) -> Any:
     return inlet
 
 
-def _condition(inlet: Any) -> dict[str, Any]:
+def _detail(inlet: Any, kind: str) -> tuple[dict[str, Any], float]:
     while True:
-        text = inlet.pull_sample(timeout=15)[0]
-        assert text is not None, "no condition was told"
+        text, stamp = inlet.pull_sample(timeout=15)
+        assert text is not None, f"no {kind} was told"
         detail: dict[str, Any] = json.loads(text[0])
-        if detail["kind"] == "condition":
-            return detail
+        if detail["kind"] == kind:
+            return detail, stamp
+
+
+def _condition(inlet: Any) -> dict[str, Any]:
+    return _detail(inlet, "condition")[0]
 
 
 def test_a_technical_condition_is_told_when_it_comes_with_what_to_do(world: World) -> None:
@@ -548,7 +573,7 @@ def test_a_seizure_whose_signal_is_lost_has_an_unknown_outcome(world: World) -> 
     world.until_marker("seizure")
     world.amplifier.outlet = None
     world.until_marker("not-monitoring/lost")
-    details = [json.loads(inlet.pull_sample(timeout=5)[0][0]) for _ in range(2)]
+    details = [_detail(inlet, "seizure")[0] for _ in range(2)]
     assert [d["outcome"] for d in details] == ["ongoing", "unknown"]
     assert details[0]["event_id"] == details[1]["event_id"]
     assert details[1]["offset"] is None
@@ -563,9 +588,7 @@ def test_the_end_of_a_seizure_is_stamped_with_its_offset(world: World) -> None:
     world.monitored()
     world.amplifier.push(4, uv=200)
     world.amplifier.push(8)
-    (began, began_s), (ended, ended_s) = [
-        (json.loads(values[0]), stamp) for values, stamp in (inlet.pull_sample(timeout=10) for _ in range(2))
-    ]
+    (began, began_s), (ended, ended_s) = [_detail(inlet, "seizure") for _ in range(2)]
     assert (began["outcome"], ended["outcome"]) == ("ongoing", "ended")
     # The inlet does not correct clocks, and both are this machine's.
     assert began_s == pytest.approx(began["declared"], abs=1e-6)

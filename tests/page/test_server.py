@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -20,6 +22,7 @@ from detector.page.alerts.dispatch import Alerts
 from detector.page.bed import BedBook
 from detector.page.config import load_page_config
 from detector.page.server import Page
+from detector.page.spectrum import N_BANDS, PACKED_BYTES, EegBin, Hemisphere
 from detector.page.store import Store
 
 NOW_S = time.time()
@@ -151,7 +154,8 @@ def test_a_name_that_somebody_pointed_here_is_not_answered(store: Store, beds: B
 
 def test_with_a_word_nobody_looks_or_changes_before_it_was_given(store: Store, beds: Beds) -> None:
     browser = client(store, beds, word=WORD)
-    for path in ("/api/ward", "/api/ward/stream", "/api/beds/bed1/history", "/api/beds/bed1/eeg", "/api/alerts"):
+    for path in ("/api/ward", "/api/ward/stream", "/api/beds/bed1/history", "/api/beds/bed1/eeg", "/api/alerts",
+                 "/api/beds/bed1/spectrum"):  # fmt: skip
         assert browser.get(path).status_code == 401, path
     assert browser.post("/api/alarms/x/acknowledge", json={"who": "a"}, headers=OWN).status_code == 401
     assert browser.post("/api/alerts/x/test", json={}, headers=OWN).status_code == 401
@@ -323,6 +327,36 @@ def test_labels_and_history_are_kept_and_told(store: Store, beds: Beds) -> None:
     assert [one["probability"] for one in told["trend"]] == [0.5]
     assert browser.get("/api/beds/bed1/history?hours=nan").status_code == 400
     assert browser.get("/api/beds/bed1/history?hours=1e9").status_code == 200
+
+
+def test_the_spectrum_is_told_from_a_time_on_with_why_there_is_none(store: Store, beds: Beds) -> None:
+    browser, now_s = client(store, beds), int(time.time()) // 10 * 10
+    packed = EegBin(now_s, 95, Hemisphere(np.full(N_BANDS, 3.0, np.float32), 1.0, 2.0), None).pack()
+    for bin_s in (now_s - 200 * 3600, now_s - 100, now_s):
+        store.eeg_bin("bed1", bin_s, 95, packed).result(5)
+    told = browser.get("/api/beds/bed1/spectrum").json()
+    assert base64.b64decode(told["bins"]) == b"".join(
+        bin_s.to_bytes(4, "little") + packed for bin_s in (now_s - 100, now_s)
+    )
+    assert told["why_not"] == "it is about to be looked for"
+    told = browser.get(f"/api/beds/bed1/spectrum?since={now_s}").json()
+    assert len(base64.b64decode(told["bins"])) == 4 + PACKED_BYTES
+    assert browser.get("/api/beds/bed2/spectrum").json()["bins"] == ""
+    assert browser.get("/api/beds/bed1/spectrum?since=nan").status_code == 400
+
+
+def test_a_day_of_the_spectrum_is_small(store: Store, beds: Beds) -> None:
+    day = [(("INSERT INTO eeg_bin VALUES (?, ?, ?, ?)"), ("bed1", int(time.time()) - 10 * n, 95, bytes(PACKED_BYTES)))
+           for n in range(8640)]  # fmt: skip
+    store.put(*day).result(30)
+    assert len(client(store, beds).get("/api/beds/bed1/spectrum").content) < 1.1e6
+
+
+def test_the_thresholds_are_in_the_history(store: Store, beds: Beds) -> None:
+    now_s = time.time()
+    store.thresholds("bed1", now_s - 50, 0.8, 0.4).result(5)
+    told = client(store, beds).get("/api/beds/bed1/history?hours=0.01").json()
+    assert told["thresholds"] == [{"time_s": now_s - 50, "onset": 0.8, "offset": 0.4}]
 
 
 def test_without_targets_alerts_are_told_as_none_and_a_test_of_one_is_refused(store: Store, beds: Beds) -> None:

@@ -23,7 +23,7 @@ import pytest
 from detector.errors import ConfigError
 from detector.messages import Outcome, State
 from detector.sinks.identity import OutletIdentity
-from detector.sinks.lsl import FUTURE_S, LslOutlets
+from detector.sinks.lsl import FUTURE_S, SETTINGS_S, LslOutlets
 from tests.client.lsl_publisher import identity, publisher, status
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +248,42 @@ def test_detail_is_json_with_a_schema_and_without_nan() -> None:
         "channels": [3, None],
         "offset_s": None,
     }
+
+
+def test_settings_are_told_at_once_and_again_for_whoever_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(identity("settings", detail=True)) as outlets:
+        inlet = reader("settings-detail")
+        before_s = pylsl.local_clock()
+        outlets.tell_settings({"onset_threshold": 0.8, "offset_threshold": 0.4})
+        [(values, stamp)] = pulled(inlet, 1)
+        message = json.loads(values[0])
+        assert message == {
+            "schema": 1,
+            "kind": "settings",
+            "decision": {"onset_threshold": 0.8, "offset_threshold": 0.4},
+            "emitted": stamp,
+        }
+        assert before_s <= stamp <= pylsl.local_clock()
+        late, clock = reader("settings-detail"), SimpleNamespace(**vars(pylsl))
+        for after_s, n in ((SETTINGS_S - 1, 0), (SETTINGS_S + 1, 1), (SETTINGS_S + 2, 0), (2 * SETTINGS_S + 2, 1)):
+            now_s = stamp + after_s
+            clock.local_clock = lambda now_s=now_s: now_s
+            monkeypatch.setattr("detector.sinks.lsl.pylsl", clock)
+            outlets.push_status(status(now_s), 0.1)
+            got = pulled(late, n)
+            assert [json.loads(values[0])["decision"] for values, _ in got] == [message["decision"]] * n
+        monkeypatch.undo()
+        outlets.tell_settings({"onset_threshold": 0.9, "offset_threshold": 0.4})
+        [(values, _)] = pulled(late, 1)
+        assert json.loads(values[0])["decision"]["onset_threshold"] == 0.9
+
+
+def test_a_bed_without_the_detail_outlet_tells_no_settings() -> None:
+    with opened(identity("silent")) as outlets:
+        events = reader("silent-events")
+        outlets.tell_settings({"onset_threshold": 0.8})
+        outlets.push_status(status(pylsl.local_clock()), 0.1)
+        assert pulled(events, 0) == []
 
 
 def test_the_last_marker_before_the_end_arrives_also_where_the_reader_polls() -> None:
