@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
+import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +18,39 @@ from detector.errors import DetectorError
 from detector.page.bed import BedBook
 from detector.page.config import Eeg
 from detector.page.lsl_feeds import Feeds
-from detector.page.spectrum import EegBin
+from detector.page.spectrum import PACKED_BYTES, EegBin
 from detector.page.store import Store
+from tests.client.lsl_publisher import publisher
+from tests.live import amplifier, until
+from tests.page.browser import Served
 
 ABOUT = About("h", "m", "chb-mit-22", 22, "amp", "amp-1", "1")
+
+
+def test_a_page_reads_what_nobody_looks_at_and_has_it_after_a_restart(tmp_path: Path) -> None:
+    script = (
+        "from detector.source.lsl_simulator import simulate\n"
+        "from detector.source.synthetic import SyntheticConfig, SyntheticEeg\n"
+        "eeg = SyntheticEeg(SyntheticConfig(600, 256.0))\n"
+        "simulate(eeg, name='amp?[31m-7', source_id='amp-7-id', stop=lambda: False)\n"
+    )
+    served = Served(tmp_path)
+
+    def n_bins() -> int:
+        with urllib.request.urlopen(f"{served.url}api/beds/feeds-a/spectrum") as answer:
+            return len(base64.b64decode(json.load(answer)["bins"])) // (4 + PACKED_BYTES)
+
+    try:
+        with publisher("feeds-a"), amplifier(script):
+            until(lambda: n_bins() >= 1, 60, "a bin is kept")
+            served.process.terminate()
+            served.process.wait(10)
+            served.begin()
+            n = n_bins()
+            assert n >= 1
+            until(lambda: n_bins() > n, 60, "another one is")
+    finally:
+        served.end()
 
 
 class Reader:
@@ -45,7 +77,7 @@ class Reader:
             self.keep(EegBin(2000, 5, None, None))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def readers(monkeypatch: pytest.MonkeyPatch) -> list[Reader]:
     Reader.made = []
     monkeypatch.setattr("detector.page.lsl_feeds.EegFeed", Reader)
@@ -70,7 +102,8 @@ def test_each_bed_is_read_once_until_it_is_gone(store: Store, readers: list[Read
     feeds.turn(books)
     feeds.turn(books)
     assert len(readers) == 2
-    assert feeds.open(books[0]) is readers[0], "a screen joins the one that reads"
+    joined: Any = feeds.open(books[0])
+    assert joined is readers[0], "a screen joins the one that reads"
     feeds.turn(books[1:])
     assert [one.ended for one in readers] == [True, False]
     assert feeds.why_not("b") == ""
@@ -137,11 +170,12 @@ def test_a_flood_of_beds_is_not_a_flood_of_readers(
 
 def test_without_trends_a_bed_is_read_for_screens_only(store: Store, readers: list[Reader]) -> None:
     feeds, book = Feeds(Eeg(read=False), store), book_of("a")
-    feed = feeds.open(book)
+    feed: Any = feeds.open(book)
     assert readers[0].keep is None
     assert feeds.open(book) is feed
     feed.end()
-    assert feeds.open(book) is readers[1]  # type: ignore[comparison-overlap]
+    feed = feeds.open(book)
+    assert feed is readers[1]
 
 
 def test_bins_are_kept_also_those_of_the_end(store: Store, readers: list[Reader]) -> None:

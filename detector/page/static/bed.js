@@ -2,7 +2,8 @@ import { clock, h, keep, say } from "./dom.js";
 import { get } from "./api.js";
 import { Sweep } from "./eeg.js";
 import { labelButtons, sayMissed } from "./labels.js";
-import { drawTrend } from "./trend.js";
+import { Spectrum } from "./spectrum.js";
+import { drawTrend, thresholdsText } from "./trend.js";
 import { showFacts, showState, stateBlock } from "./ward.js";
 
 const NAMES = ["Probability", "Seizure burden", "Good channels", "Input age", "Last seizure", "Heartbeat", "Missing samples", "Source", "Detector"];
@@ -25,6 +26,8 @@ export class BedView {
     this.rows = h("tbody");
     this.missed = h("button", { type: "button", onclick: () => sayMissed(bed, () => this.reload()) }, "A seizure was missed now");
     this.sweep = new Sweep(bed);
+    this.spectrum = new Spectrum(bed);
+    this.thresholds = h("p", { class: "note" });
     parent.replaceChildren(
       h("p", {}, h("a", { href: "#/" }, "‹ All beds")),
       h("h2", {}, bed),
@@ -33,7 +36,7 @@ export class BedView {
       h("section", { class: "panel", "aria-label": "Trend" },
         h("h3", {}, "Probability (dots), seizure burden (line) and state (band below: dark red seizure, yellow not monitored, empty: nothing is known)"),
         h("div", { class: "tools" }, choice("Last", [[1, "1 h"], [6, "6 h"], [24, "24 h"]], 24, (hours) => { this.hours = hours; this.asked = -Infinity; })),
-        h("div", { class: "canvas" }, this.trend)),
+        this.thresholds, h("div", { class: "canvas" }, this.trend), this.spectrum.element),
       h("section", { class: "panel", "aria-label": "Events" },
         h("h3", {}, "Events"), h("div", { class: "tools" }, this.missed),
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List of events" },
@@ -52,6 +55,8 @@ export class BedView {
     this.sweep.check(facts.time_s);
     showFacts(this.facts, bed, facts.time_s, NAMES);
     this.missed.hidden = !this.mayChange();
+    say(this.thresholds, thresholdsText(bed));
+    this.spectrum.show(facts.time_s, this.hours);
     const happened = JSON.stringify([bed.n_markers, facts.alarms.filter((one) => one.bed === this.bed)]);
     if (facts.time_s - this.asked > RELOAD_S || happened !== this.happened) {
       this.asked = facts.time_s;
