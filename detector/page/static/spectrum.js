@@ -5,8 +5,8 @@ import { BELOW_PX, LEFT_PX, timeAxis } from "./trend.js";
 const RELOAD_S = 30, AGAIN_S = 300;  // what comes late is asked for again
 const MOST_S = 25 * 3600;
 const OLD_S = 45;  // a bin is over two seconds behind its end, and is asked for at the latest half a minute later
-const TITLE_PX = 18, GAP_PX = 6, BANDS_PX = 84, AMPLITUDE_PX = 76;
-const LOWEST_DB = -10, HIGHEST_DB = 30;
+const TITLE_PX = 18, GAP_PX = 6, BANDS_PX = 84, AMPLITUDE_PX = 94;
+const LOWEST_DB = -10, HIGHEST_DB = 40, HIGHEST_UV = 300;
 const SIDES = ["Left", "Right"];
 // Viridis (S. van der Walt and N. Smith, 2015): equal steps look equal, also in grey and to the colour-blind.
 const COLOURS = ["440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962", "addc30", "fde725"].map((hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16)));
@@ -17,8 +17,9 @@ function colourOf(db) {
   return COLOURS[below].map((one, i) => Math.round(one + (COLOURS[below + 1][i] - one) * (place - below)));
 }
 
-// Amplitude-integrated EEG is drawn linearly to 10 µV, which is half of the height, and logarithmically to 100 µV.
-export function heightOf(uv) { return uv <= 10 ? uv / 20 : Math.min(0.5 + 0.5 * Math.log10(uv / 10), 1); }
+// Amplitude-integrated EEG is drawn linearly to 10 µV, and from there logarithmically, a decade as high as those 10 µV.
+const decades = (uv) => uv <= 10 ? uv / 10 : 1 + Math.log10(uv / 10);
+const heightOf = (uv) => Math.min(decades(uv) / decades(HIGHEST_UV), 1);
 
 // Nothing is known there.
 function hatch(context, left, top, width, height) {
@@ -52,7 +53,7 @@ export class Spectrum {
       h("p", { class: "note" }, "0.5 to 20 Hz, in dB re 1 µV²/Hz; hatched: no EEG, or too little that is good."),
       h("div", { class: "canvas" }, this.bands),
       h("h4", {}, "Amplitude-integrated EEG"),
-      h("p", { class: "note" }, "µV peak to peak, from the 10th to the 90th centile of each 10 s; what is above 100 is at the edge."),
+      h("p", { class: "note" }, "µV peak to peak, from the 10th to the 90th centile of each 10 s; above 300 at the edge."),
       h("div", { class: "canvas" }, this.amplitudes));
   }
 
@@ -189,7 +190,7 @@ export class Spectrum {
   drawAmplitudes(now, span) {
     const n = Math.max(Math.round((this.amplitudes.clientWidth || 300) - LEFT_PX), 1);
     const { columns, least } = this.columns(now, span, n);
-    const marks = [0, 5, 10, 25, 100].map((uv) => [heightOf(uv), uv === 100 ? "100 µV" : String(uv)]);
+    const marks = [0, 5, 10, 25, 100, HIGHEST_UV].map((uv) => [heightOf(uv), uv === HIGHEST_UV ? `${uv} µV` : String(uv)]);
     this.strips(this.amplitudes, AMPLITUDE_PX, now, span, marks, (context, side, top, width) => {
       hatch(context, LEFT_PX, top, width - LEFT_PX, AMPLITUDE_PX);
       const wide = (width - LEFT_PX) / n;
@@ -199,7 +200,7 @@ export class Spectrum {
       });
       margins.forEach((one, i) => { if (one) context.clearRect(LEFT_PX + i * wide, top, wide, AMPLITUDE_PX); });
       context.fillStyle = colour("grid");
-      for (const uv of [0, 5, 10, 25, 50, 100]) context.fillRect(LEFT_PX, top + AMPLITUDE_PX * (1 - heightOf(uv)), width - LEFT_PX, 1);
+      for (const uv of [0, 5, 10, 25, 50, 100, HIGHEST_UV]) context.fillRect(LEFT_PX, top + AMPLITUDE_PX * (1 - heightOf(uv)), width - LEFT_PX, 1);
       context.fillStyle = colour(side ? "right" : "left");
       margins.forEach((one, i) => {
         if (!one) return;

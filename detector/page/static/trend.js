@@ -6,8 +6,8 @@ export const LEFT_PX = 46, BELOW_PX = 18;
 // The hours from `now` back, with a line at each mark: the same for all that is drawn below one another.
 export function timeAxis(context, width, top, bottom, now, span) {
   const x = (time) => LEFT_PX + (width - LEFT_PX) * (1 - (now - time) / span);
-  const hours = [1 / 6, 0.5, 1, 2, 4].find((one) => span / (one * 3600) * 44 <= width - LEFT_PX) ?? 6;
-  for (let time = Math.ceil((now - span) / (hours * 3600)) * hours * 3600; time < now; time += hours * 3600) {
+  const every = [600, 1800, 3600, 7200, 14400].find((one) => span / one * 44 <= width - LEFT_PX) ?? 21600;
+  for (let time = Math.ceil((now - span) / every) * every; time < now; time += every) {
     context.fillStyle = colour("grid");
     context.fillRect(x(time), top, 1, bottom - top);
     context.fillStyle = colour("quiet");
