@@ -162,11 +162,9 @@ class EegFeed:
         derived, judged = maker.derive(chunk)
         if self._keep is not None:
             self._put(maker.bins(judged, ahead_s))
-        if not self._screens:
-            maker.skip()
-            return
-        for block in maker.blocks(derived, ahead_s):
-            self._send(block)
+        if self._screens:
+            for block in maker.blocks(derived, ahead_s):
+                self._send(block)
 
     def _put(self, bins: list[EegBin]) -> None:
         if self._keep is not None:
@@ -226,14 +224,11 @@ class _Maker:
         """Return the bin that was over before a UNIX time."""
         return [] if self._spectrum is None else self._spectrum.close(before_s)
 
-    def skip(self) -> None:
-        """Join nothing to what comes: what came was not shown."""
-        self._rest = None
-
     def blocks(self, derived: Chunk, ahead_s: float) -> list[dict[str, Any]]:
         """Return what a screen shows of these derivations."""
         samples, stamps = derived.samples, derived.timestamps
-        if self._rest is not None:
+        # Between what is left of the last ones and these, some may have come while nobody looked.
+        if self._rest is not None and stamps[0] - self._rest.timestamps[-1] < 1.5 / (self.rate_hz * self._thin):
             samples = np.concatenate([self._rest.samples, samples])
             stamps = np.concatenate([self._rest.timestamps, stamps])
         n = len(samples) // self._thin * self._thin
