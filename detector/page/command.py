@@ -106,9 +106,9 @@ def page(path: Path | None, port: int | None) -> None:
         asyncio.run(server.serve())
     finally:
         notifier.stopping()
+        served.feeds.close()
         stop.set()
         thread.join(2)
-        served.feeds.close()
         alerts.close()
         store.close()
     if failed:

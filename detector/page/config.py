@@ -52,6 +52,12 @@ class Server(Section):
         return self
 
 
+class Eeg(Section):
+    """When the EEG is read."""
+
+    read: bool
+
+
 _Priority = Annotated[Priority, Field(strict=False)]
 
 
@@ -88,19 +94,13 @@ class Storage(Section):
     trend_hours: Annotated[int, Field(ge=24, le=720)]
 
 
-class Eeg(Section):
-    """When the EEG is read."""
-
-    read: bool
-
-
 class PageConfig(Section):
     """The page's whole configuration."""
 
     server: Server
+    eeg: Eeg
     alarms: AlarmSettings
     storage: Storage
-    eeg: Eeg
     alerts: Alerting
     webhook: list[WebhookTarget]
     mqtt: list[MqttTarget]

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from detector.errors import DetectorError
 from detector.page.bed import BedBook
 from detector.page.config import Eeg
 from detector.page.lsl_eeg import EegFeed
-from detector.page.spectrum import EegBin
+from detector.page.spectrum import EegBin, told
 from detector.page.store import Store
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,10 @@ class Feeds:
             self._feeds[book.name], self._tried_s[book.name] = feed, now_s
             self._why_not.pop(book.name, None)
             return feed
+
+    def told(self, bed: str, since_s: float) -> dict[str, Any]:
+        """Return the trends of a bed for JSON, and why there are no more of them where there are not."""
+        return {"why_not": self.why_not(bed), **told(self._store.eeg_bins(bed, since_s))}
 
     def why_not(self, bed: str) -> str:
         """Return why the EEG of a bed is not read for trends; empty where it is."""

@@ -30,7 +30,6 @@ from detector.page.config import PageConfig
 from detector.page.lsl_feeds import Feeds
 from detector.page.lsl_ward import STUCK_S, Ward, is_safe
 from detector.page.requests import Guard, failed, number_of, read_body, refused, said, text_of, written
-from detector.page.spectrum import told
 from detector.page.store import Store
 
 STATIC = Path(__file__).with_name("static")
@@ -179,8 +178,7 @@ class Page:
     async def _spectrum(self, request: Request) -> Response:
         bed, hours = request.path_params["bed"], self._config.storage.trend_hours
         since_s = max(number_of(request.query_params.get("since", "0")), time.time() - hours * 3600)
-        rows = await run_in_threadpool(self._store.eeg_bins, bed, since_s)
-        return JSONResponse({"since_s": since_s, "why_not": self.feeds.why_not(bed), **told(rows)})
+        return JSONResponse({"since_s": since_s, **await run_in_threadpool(self.feeds.told, bed, since_s)})
 
     async def _eeg(self, request: Request) -> Response:
         bed = request.path_params["bed"]
