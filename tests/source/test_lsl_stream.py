@@ -13,7 +13,7 @@ import pytest
 from detector.config import make_config
 from detector.errors import StateError
 from detector.messages import Chunk, Gap, Reset
-from detector.source.lsl_stream import MAX_BLOCK_S, Stream
+from detector.source.lsl_stream import BUFFER_S, MAX_BLOCK_S, Stream
 
 RATE = 256.0
 CHANNELS = (("a", "uV"), ("b", "uV"))
@@ -272,6 +272,44 @@ def test_samples_are_left_waiting_while_what_is_wanted_cannot_be_there(monkeypat
     assert len(chunk.samples) == 1
     assert 0.05 < rests[1] < 25 / RATE
     stream.close()
+
+
+def test_who_wants_what_is_there_gets_it_and_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests, asked = _rests(monkeypatch), list[float]()
+    first = _stamps(10)
+    stream, inlet = _stream(monkeypatch, [first])
+    pull_chunk = inlet.pull_chunk
+
+    def pull(timeout: float, max_samples: int, as_numpy: bool) -> Any:
+        asked.append(timeout)
+        return pull_chunk(timeout, max_samples, as_numpy)
+
+    monkeypatch.setattr(inlet, "pull_chunk", pull)
+    [chunk] = stream.pull(0)
+    assert isinstance(chunk, Chunk)
+    assert len(chunk.samples) == 10
+    inlet.chunks.append(first[-1] + np.arange(1, 201) / RATE)
+    [chunk] = stream.pull(0)
+    assert isinstance(chunk, Chunk)
+    assert len(chunk.samples) == 200, "in one piece"
+    assert stream.pull(0) == []
+    assert (set(asked), rests) == ({0.0}, [])
+    stream.close()
+
+
+def test_a_connection_keeps_as_much_as_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    info = _info(CHANNELS)
+
+    def inlet(*_: object, max_buflen: int, **__: object) -> Inlet:
+        kept.append(max_buflen)
+        return Inlet([], info)
+
+    monkeypatch.setattr("detector.source.lsl_stream.pylsl.StreamInlet", inlet)
+    config = make_config({"bed": {"name": "b"}, "source": {"source_id": "s"}}).source
+    Stream(info, config).close()
+    Stream(info, config, 30).close()
+    assert kept == [BUFFER_S, 30]
 
 
 @pytest.mark.parametrize("age_s", [0.5, 10.0, -5.0])
