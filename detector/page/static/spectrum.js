@@ -46,8 +46,8 @@ export class Spectrum {
     this.reach = Infinity;
     this.asked = -Infinity;
     this.note = h("p", { class: "note" }, "asking for the EEG of the last hours");
-    this.bands = h("canvas", { role: "img" });
-    this.amplitudes = h("canvas", { role: "img" });
+    this.bands = h("canvas", { role: "img", "aria-label": `Compressed spectrogram of ${bed}` });
+    this.amplitudes = h("canvas", { role: "img", "aria-label": `Amplitude-integrated EEG of ${bed}` });
     this.element = h("div", {},
       h("h4", {}, "Compressed spectrogram"), this.note,
       h("p", { class: "note" }, "0.5 to 20 Hz, in dB re 1 µV²/Hz; hatched: no EEG, or too little that is good."),
