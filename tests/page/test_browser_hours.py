@@ -8,7 +8,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,8 +138,10 @@ def test_hours_can_be_read_at_any_size(
         screen.goto(f"{served.url}#/bed/hours-c")
         settings = "dict(onset_threshold=0.8, offset_threshold=0.4, smoothing_s=2.0)"
         until(
-            lambda: process.tell(f"outlets.tell_settings({settings})")
-            and screen.get_by_text("a seizure begins at 80 %").is_visible(),
+            lambda: (
+                process.tell(f"outlets.tell_settings({settings})")
+                and screen.get_by_text("a seizure begins at 80 %").is_visible()
+            ),
             15,
             "its thresholds are shown",
         )
