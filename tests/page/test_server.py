@@ -231,7 +231,7 @@ class Feed:
     beds: ClassVar[Watched]
     left = 0
 
-    def __init__(self, _: BedBook) -> None:
+    def __init__(self, _: BedBook, keep: object) -> None:
         pass
 
     def join(self) -> deque[dict[str, Any]]:
@@ -264,7 +264,7 @@ def test_a_stream_ends_when_its_session_does(
     beds = Watched(end)
     monkeypatch.setattr(Feed, "beds", beds, raising=False)
     monkeypatch.setattr(Feed, "left", 0)
-    monkeypatch.setattr("detector.page.server.EegFeed", Feed)
+    monkeypatch.setattr("detector.page.lsl_feeds.EegFeed", Feed)
     beds.page = Page(config, access, beds, store, Alerts(config, store))  # type: ignore[arg-type]
     browser = TestClient(beds.page.app(), base_url="http://127.0.0.1:8765", client=("127.0.0.1", 5000))
     browser.post("/api/session", json={"word": WORD}, headers=OWN)
