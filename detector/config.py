@@ -12,13 +12,14 @@ import pydantic
 from pydantic import Field
 
 from detector.errors import ConfigError, MissingInputError, nearest
+from detector.rights import GROUP_TOO, OWNER
 from detector.units import KNOWN, microvolts_per
 
 DEFAULTS = Path(__file__).with_name("default.toml")
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
-_BED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+BED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 class Section(pydantic.BaseModel):
@@ -35,7 +36,7 @@ class Bed(Section):
     @pydantic.field_validator("name")
     @classmethod
     def _plain(cls, value: str) -> str:
-        if not _BED_NAME.fullmatch(value):
+        if not BED_NAME.fullmatch(value):
             raise ValueError(
                 f"got {value!r}; expected 1 to 40 letters, digits, '_' or '-', beginning with a letter or digit"
             )
@@ -168,6 +169,17 @@ class Clips(Section):
     memory_mb: Annotated[int, Field(ge=6, le=10_000)]
 
 
+class Files(Section):
+    """Who may read the journal and the clips."""
+
+    group_can_read: bool
+
+    @property
+    def mode(self) -> int:
+        """Rights of these files."""
+        return GROUP_TOO if self.group_can_read else OWNER
+
+
 class Health(Section):
     """Where the daemon answers how it is."""
 
@@ -187,6 +199,7 @@ class Config(Section):
     journal: Journal
     checkpoint: Checkpoint
     clips: Clips
+    files: Files
     health: Health
 
 

@@ -29,6 +29,7 @@ from detector.journal_schema import (
     migrate,
     version_of,
 )
+from detector.rights import OWNER
 
 _BUSY_S = 0.2  # for so long is somebody else's lock waited for; the writer must be able to end
 _WAL_PAGES = 256  # beyond these, 1 MB, SQLite moves its log into the file
@@ -51,10 +52,12 @@ class JournalFile:
     ----------
     path
         Where it is, or is to be.
+    mode
+        Its rights.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._given = path
+    def __init__(self, path: Path, mode: int = OWNER) -> None:
+        self._given, self._mode = path, mode
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._set_aside: list[tuple[Path, str]] = []
@@ -168,7 +171,7 @@ class JournalFile:
             self._lock = None
 
     def _connect(self) -> Found:
-        create(self._path)
+        create(self._path, self._mode)
         self._identity = identity(self._path)
         # Nothing of a file is changed before it is known to be a whole journal: what is set aside is as it was found.
         # Only where SQLite has a transaction to undo, which it has in a file that is not in use yet, it must write.

@@ -11,6 +11,8 @@ import os
 import stat
 from pathlib import Path
 
+from detector.rights import set_rights
+
 # The file itself is renamed last: without it SQLite would delete its log.
 _SUFFIXES = ("-shm", "-wal", "-journal", "")
 
@@ -37,10 +39,17 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-def create(path: Path) -> None:
+def create(path: Path, mode: int | None = None) -> None:
     """Make an empty file that only its owner can read, where there is none.
 
     SQLite itself would make it readable for everybody; what it puts beside the file gets the file's rights.
+
+    Parameters
+    ----------
+    path
+        The file.
+    mode
+        Rights that it is given, also one that is there; ``None`` leaves them.
 
     Raises
     ------
@@ -53,6 +62,9 @@ def create(path: Path) -> None:
             raise OSError(errno.EINVAL, "it is no plain file", str(path))
     finally:
         os.close(made)
+    if mode is not None:
+        for suffix in ("", "-wal", "-shm"):
+            set_rights(Path(f"{path}{suffix}"), mode)
 
 
 def identity(path: Path) -> tuple[int, int]:

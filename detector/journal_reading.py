@@ -110,6 +110,17 @@ class JournalReader:
             if not page:
                 break
 
+    def newest(self, kind: str, at_most: int) -> list[Row]:
+        """Return the newest rows of a kind, the newest first; those that are damaged are left out.
+
+        Raises
+        ------
+        BadDataError
+            Where the file is damaged so that they cannot be read.
+        """
+        found = self._run(f"{SELECT_ROWS} WHERE kind = ? ORDER BY id DESC LIMIT ?", kind, at_most)
+        return [row for stored in found if (row := row_of(stored)) is not None]
+
     def _run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(statement, values).fetchall()

@@ -82,7 +82,7 @@ def _require_possible(before: Loaded, after: Loaded) -> None:
     old, new = before.config, after.config
     if new.bed.name != old.bed.name:
         raise ConfigError(f"the bed's name changed from {old.bed.name!r} to {new.bed.name!r}; restart for that")
-    for section in ("journal", "checkpoint", "health"):
+    for section in ("journal", "checkpoint", "files", "health"):
         if getattr(new, section) != getattr(old, section):
             raise ConfigError(f"[{section}] changed, which a running detector cannot take over; restart for that")
     LslSource(new.source, lambda _: None).close()

@@ -20,6 +20,8 @@ service=seizure-detector@.service
 timer=seizure-detector@.timer
 page=seizure-detector-page.service
 page_config=/etc/seizure-detector-page/page.toml
+states=/var/lib/private/seizure-detector
+group=seizure-review # of the beds' journals and clips, which the page reads
 
 main() {
   case ${1-} in
@@ -98,6 +100,8 @@ TRY
   install -D --mode=644 --target-directory="$release/share/seizure-detector" "$here"/{README.md,lsl_api.cfg,"$service","$timer","$page"}
   install --mode=755 "$here/install.sh" "$release/share/seizure-detector/"
   trap - EXIT
+  groupadd --system --force "$group"
+  install -d --mode=700 "${states%/*}" && install -d "$states" # as systemd makes them: root's, and each bed's own below
   ln -sfn "releases/${release##*/}" "$prefix/current.new"
   mv -T "$prefix/current.new" "$prefix/current"
   mkdir -p "$configs"
@@ -144,6 +148,9 @@ name = "$bed"
 
 [source]
 source_id = "$source_id"
+
+[files]
+group_can_read = true # the group $group, which only the bedside page is in: it shows the EEG of events
 CONFIG
   fi
   systemctl enable --quiet "$unit"
@@ -176,6 +183,9 @@ enable_page() {
 [server]
 host = "127.0.0.1"
 port = 8765
+
+[review]
+folder = "$states"
 CONFIG
   fi
   systemctl enable --quiet "$page"
@@ -218,6 +228,7 @@ uninstall() {
   fi
   if [[ -n $purge ]]; then
     rm -rf "$configs" "${page_config%/*}" /var/lib/{,private/}seizure-detector{,-page} "$units"/seizure-detector@*.d "$units/$page.d"
+    ! getent group "$group" >/dev/null || groupdel "$group"
     echo "configurations and journals are gone"
   else
     echo "kept: $configs, ${page_config%/*} and what is in /var/lib/seizure-detector and /var/lib/seizure-detector-page"

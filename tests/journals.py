@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from detector.errors import DetectorError
 from detector.journal_reading import JournalReader
@@ -16,7 +17,13 @@ from tests.live import until
 
 UTC_S = 1_700_000_000.0  # the wall clock when the LSL clock of the first boot was 0
 _SETTLED = "settled"
-START = {"bed": "ward-1", "version": "1", "model_id": "m-1", "model_sha256": "a" * 64, "config_sha256": "b" * 64}
+START: dict[str, Any] = {
+    "bed": "ward-1",
+    "version": "1",
+    "model_id": "m-1",
+    "model_sha256": "a" * 64,
+    "config_sha256": "b" * 64,
+}
 
 
 class Bed:

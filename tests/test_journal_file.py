@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import random
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from detector.journal_file import JournalFile
 from detector.journal_schema import MIGRATIONS, Alive, Row, RowKind
+from detector.rights import GROUP_TOO, OWNER
 from detector.sinks.journal import Journal
 from tests.journals import UTC_S, Bed, rows_of, said
 from tests.live import until
@@ -55,6 +57,24 @@ def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         bed.say("non-seizure", 10)
         bed.crash()
     return bed.path.parent
+
+
+def test_the_group_reads_it_and_its_log_only_where_it_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal.sqlite"
+
+    def modes() -> dict[str, int]:
+        return {found.name.removeprefix(path.name): found.stat().st_mode & 0o777 for found in tmp_path.iterdir()}
+
+    before = os.umask(0o077)
+    try:
+        for mode, expected in ((OWNER, 0o600), (GROUP_TOO, 0o640), (OWNER, 0o600)):
+            file = JournalFile(path, mode)
+            file.open()
+            file.append([row(1)], None)
+            assert modes() == {"": expected, "-wal": expected, "-shm": expected, ".lock": 0o600}
+            file.close()
+    finally:
+        os.umask(before)
 
 
 def test_a_journal_is_in_wal_and_synced_at_each_commit(tmp_path: Path) -> None:

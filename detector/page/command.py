@@ -109,6 +109,7 @@ def page(path: Path | None, port: int | None) -> None:
         served.feeds.close()
         stop.set()
         thread.join(2)
+        served.close()
         alerts.close()
         store.close()
     if failed:

@@ -16,6 +16,7 @@ from detector.errors import ConfigError
 from detector.messages import Priority
 from detector.page.alerts.config import Alerting, MailTarget, MqttTarget, WebhookTarget
 from detector.page.secret import read_secret
+from detector.state_folder import state_folder
 
 DEFAULTS = Path(__file__).with_name("page.toml")
 _MIN_TOKEN = 16
@@ -94,6 +95,25 @@ class Storage(Section):
     trend_hours: Annotated[int, Field(ge=24, le=720)]
 
 
+class ReviewSettings(Section):
+    """Where the beds of this machine keep what can be looked at later."""
+
+    folder: str
+
+    @pydantic.field_validator("folder")
+    @classmethod
+    def _whole(cls, value: str) -> str:
+        if value not in ("", "off") and not Path(value).is_absolute():
+            raise ValueError(f'got {value!r}; expected an absolute path, "" for the state folder, or "off"')
+        return value
+
+    def root(self) -> Path | None:
+        """Return the folder; ``None`` where nothing is to be shown."""
+        if self.folder == "off":
+            return None
+        return Path(self.folder) if self.folder else state_folder()
+
+
 class PageConfig(Section):
     """The page's whole configuration."""
 
@@ -101,6 +121,7 @@ class PageConfig(Section):
     eeg: Eeg
     alarms: AlarmSettings
     storage: Storage
+    review: ReviewSettings
     alerts: Alerting
     webhook: list[WebhookTarget]
     mqtt: list[MqttTarget]

@@ -6,7 +6,6 @@ looks.
 
 from __future__ import annotations
 
-import base64
 import logging
 import math
 import threading
@@ -25,6 +24,7 @@ from detector.config import Source, make_config
 from detector.errors import DetectorError
 from detector.messages import MIN_RATE_HZ, Chunk, Description
 from detector.page.bed import BedBook
+from detector.page.eeg_block import block_of, thinning
 from detector.page.spectrum import EegBin, Spectrum
 from detector.source.lsl import LslSource
 from detector.source.lsl_stream import MAX_BLOCK_S
@@ -32,13 +32,10 @@ from detector.source.said import Opened
 
 log = logging.getLogger(__name__)
 
-STEP_UV = 0.1  # of the 16-bit numbers that are sent: up to 3.2 mV, as EEG amplifiers go
-NO_SAMPLE = -32768
 _MOST_WAITING = 50  # blocks of a screen that does not fetch them: it has lost some then, which it is told
 _CALM_S = 1.0  # between two looks while no screen waits
 _BUFFER_S = 30  # what is kept for a page that does not come to look; with 360 s each bed costs 1.5 MB
 _LATE_S = 30.0  # so long after its end a bin is taken as over, though it is not full
-_MAX_RATE_HZ = 300.0  # what a screen can show; faster streams are thinned behind a mean of their samples
 
 
 class EegFeed:
@@ -197,7 +194,7 @@ class _Maker:
         self._montage = Montage(MontageConfig(montage, min_derivations=1), description)
         self.missing = list(self._montage.missing)
         rate_hz = description.rate_hz
-        self._thin = max(int(np.ceil(rate_hz / _MAX_RATE_HZ)), 1)
+        self._thin = thinning(rate_hz)
         self.rate_hz = rate_hz / self._thin
         self._quality = Quality(QualityConfig(rate_hz, len(self._montage.names)))
         # No detector watches a slower one.
@@ -235,14 +232,5 @@ class _Maker:
         self._rest = Chunk(samples[n:], stamps[n:]) if n < len(samples) else None
         if not n:
             return []
-        shown = samples[:n].reshape(-1, self._thin, samples.shape[1]).mean(axis=1) / STEP_UV
-        numbers = np.where(np.isfinite(shown), np.clip(np.rint(shown), NO_SAMPLE + 1, -NO_SAMPLE - 1), NO_SAMPLE)
         faults = {self._montage.names[i]: str(fault) for i, fault in self._quality.faults.items()}
-        return [
-            {
-                "end_s": float(stamps[n - 1]) + ahead_s,
-                "n": len(shown),
-                "samples": base64.b64encode(numbers.astype("<i2").tobytes()).decode(),
-                "faults": faults,
-            }
-        ]
+        return [{"end_s": float(stamps[n - 1]) + ahead_s, "faults": faults, **block_of(samples[:n], self._thin)}]

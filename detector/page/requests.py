@@ -53,7 +53,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # what is no page of ours has a policy of its own
             await send(message)
 
         if not self._access.may_come(Request(scope)):

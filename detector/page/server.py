@@ -30,6 +30,7 @@ from detector.page.config import PageConfig
 from detector.page.lsl_feeds import Feeds
 from detector.page.lsl_ward import STUCK_S, Ward, is_safe
 from detector.page.requests import Guard, failed, number_of, read_body, refused, said, text_of, written
+from detector.page.review.routes import Review
 from detector.page.store import Store
 
 STATIC = Path(__file__).with_name("static")
@@ -59,6 +60,7 @@ class Page:
     def __init__(self, config: PageConfig, access: Access, ward: Ward, store: Store, alerts: Alerts) -> None:
         self._config, self._access, self._ward, self._store, self._alerts = config, access, ward, store, alerts
         self.feeds = Feeds(config.eeg, store)
+        self._review = Review(config.review.root(), ward, store.path)
         self._n_screens = 0
         self.stopping = False
         self._told: tuple[float, str] = (-math.inf, "")
@@ -84,11 +86,16 @@ class Page:
                 Route("/api/alarms/{alarm}/undo", change(self._undo), methods=["POST"]),
                 Route("/api/alerts", look(self._alert_report)),
                 Route("/api/alerts/{target}/test", change(self._alert_test), methods=["POST"]),
+                *self._review.routes(look, change),
                 Mount("/static", StaticFiles(directory=STATIC)),
             ],
             middleware=[Middleware(Guard, access=self._access)],
             exception_handlers={UsageError: refused, DetectorError: failed, HTTPException: said},
         )
+
+    def close(self) -> None:
+        """End what reads files."""
+        self._review.close()
 
     def _look(self, handler: Handler) -> Handler:
         @functools.wraps(handler)

@@ -78,7 +78,7 @@ class Clips:
         self.config = config
         self._clock, self._utc, self._note = clock, utc, note
         self._share = config.memory_bytes // _SHARES
-        self._writer = ClipWriter(config.folder, config.limits, 2 * self._share, utc=utc)
+        self._writer = ClipWriter(config.folder, config.limits, 2 * self._share, utc=utc, mode=config.mode)
         self.description: Description | None = None
         self._tape: Tape | None = None
         self._is_broken = False  # the next samples may not follow the last ones

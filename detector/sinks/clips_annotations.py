@@ -9,6 +9,7 @@ import numpy as np
 from detector.messages import BoolArray, Event, Outcome, TimeArray
 from detector.sinks.clips_clip import LEAD_S, TAIL_S, Clip, Mark
 
+ONSET, DECLARED, OFFSET, GAP = "detected onset", "declared", "detected offset", "BAD_gap"
 _MOST = 100  # marks of a clip: each widens the same field of every data record
 _NEAR_S = 0.5  # a lead or tail that lacks less is whole
 
@@ -70,10 +71,10 @@ def annotations_of(clip: Clip, axis: Axis, filled: BoolArray) -> Iterator[Mark]:
 
 def _times_of(event: Event | None) -> Iterator[tuple[str, float]]:
     if event is not None:
-        yield "detected onset", event.onset_s
-        yield "declared", event.declared_s
+        yield ONSET, event.onset_s
+        yield DECLARED, event.declared_s
         if event.offset_s is not None:
-            yield "detected offset", event.offset_s
+            yield OFFSET, event.offset_s
 
 
 def _of_its_beginning(clip: Clip, axis: Axis) -> Iterator[Mark]:
@@ -101,4 +102,4 @@ def _gaps(filled: BoolArray, rate_hz: float) -> Iterator[Mark]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], filled, [False]])))
     for start, stop in edges.reshape(-1, 2).tolist():
         n = stop - start
-        yield Mark(start / rate_hz, n / rate_hz, f"BAD_gap: {n} samples were not received, the last is held")
+        yield Mark(start / rate_hz, n / rate_hz, f"{GAP}: {n} samples were not received, the last is held")

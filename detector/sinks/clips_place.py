@@ -18,6 +18,9 @@ from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
 
+from detector.rights import OWNER, let_in, set_rights
+
+FOLDER = "clips"  # of those of all beds, in the state folder
 UNKNOWN_EVENT = "unknown"
 _NAME = re.compile(r"([A-Za-z0-9_-]+)_(\d{8}T\d{6}Z)_([0-9A-Za-z]+)_(\d+)\.edf")
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -88,8 +91,15 @@ def clips_in(folder: Path) -> list[tuple[ClipName, Path]]:
     return sorted(found, key=lambda clip: (clip[0].onset_utc_s, clip[0].event_id, clip[0].part))
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, and remove what a program that was killed left half written.
+def prepare(folder: Path, mode: int = OWNER) -> None:
+    """Make the folder, remove what a program that was killed left half written, and give clips their rights.
+
+    Parameters
+    ----------
+    folder
+        Of the clips.
+    mode
+        Rights of each file.
 
     Raises
     ------
@@ -102,9 +112,16 @@ def prepare(folder: Path) -> None:
             path.unlink(missing_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(13, os.strerror(13), str(folder))
+    let_in(folder, mode)
+    if folder.parent.name == FOLDER:  # it was made for this, too
+        let_in(folder.parent, mode)
+    for _, path in clips_in(folder):
+        set_rights(path, mode)
 
 
-def write_clip(folder: Path, name: ClipName, write: Callable[[BufferedWriter], None], limits: Limits) -> Path:
+def write_clip(
+    folder: Path, name: ClipName, write: Callable[[BufferedWriter], None], limits: Limits, mode: int = OWNER
+) -> Path:
     """Write a clip: all of it and for good, or nothing; older ones make room for it.
 
     Parameters
@@ -117,6 +134,8 @@ def write_clip(folder: Path, name: ClipName, write: Callable[[BufferedWriter], N
         Writes the content.
     limits
         See `Limits`.
+    mode
+        The file's rights.
 
     Raises
     ------
@@ -128,6 +147,7 @@ def write_clip(folder: Path, name: ClipName, write: Callable[[BufferedWriter], N
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             write(file)
             file.flush()
+            os.fchmod(file.fileno(), mode)  # the process has a mask of its own
             os.fsync(file.fileno())
         keep_within(folder, limits, coming_bytes=temporary.stat().st_size)
         parts = (ClipName(name.bed, name.onset_utc_s, name.event_id, n) for n in itertools.count(name.part))

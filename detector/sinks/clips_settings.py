@@ -7,10 +7,9 @@ from pathlib import Path
 
 from detector.config import Config
 from detector.loading import Loaded
-from detector.sinks.clips_place import Limits
+from detector.rights import OWNER
+from detector.sinks.clips_place import FOLDER, Limits
 from detector.state_folder import state_folder
-
-FOLDER = "clips"
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class ClipsConfig:
         Said in each file.
     onset_hold_s
         How long behind its onset an event is declared.
+    mode
+        Rights of each file.
     """
 
     folder: Path
@@ -37,6 +38,7 @@ class ClipsConfig:
     bed: str
     model_id: str
     onset_hold_s: float
+    mode: int = OWNER
 
 
 def clips_folder(config: Config) -> Path | None:
@@ -59,4 +61,5 @@ def clips_config(loaded: Loaded) -> ClipsConfig | None:
         bed=loaded.config.bed.name,
         model_id=loaded.bundle.card.id,
         onset_hold_s=loaded.decision.onset_hold_s,
+        mode=loaded.config.files.mode,
     )

@@ -9,9 +9,11 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
+from detector.rights import OWNER
 from detector.sinks.clips_clip import Clip
 from detector.sinks.clips_edf import write_edf
 from detector.sinks.clips_place import UNKNOWN_EVENT, ClipName, Limits, keep_within, prepare, write_clip
@@ -37,6 +39,8 @@ class ClipWriter:
         Of samples that wait; beyond them the oldest that is not being written is given up.
     utc, clock
         The wall clock and a clock that is never set, s.
+    mode
+        Rights of each file.
     """
 
     def __init__(
@@ -47,9 +51,10 @@ class ClipWriter:
         *,
         utc: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        mode: int = OWNER,
     ) -> None:
         self._folder, self._limits, self._max_waiting_bytes = folder, limits, max_waiting_bytes
-        self._utc, self._clock = utc, clock
+        self._utc, self._clock, self._mode = utc, clock, mode
         self._waiting: deque[Clip] = deque()
         self._told: deque[Mapping[str, Any]] = deque()
         self._lock = threading.Lock()
@@ -137,7 +142,7 @@ class ClipWriter:
 
     def _write(self) -> None:
         if not self._is_prepared:
-            prepare(self._folder)
+            prepare(self._folder, self._mode)
             self._is_prepared = True
         while (clip := self._first()) is not None:
             self._write_one(clip)
@@ -157,8 +162,12 @@ class ClipWriter:
     def _write_one(self, clip: Clip) -> None:
         lengths_s: list[float] = []
         name = ClipName(clip.bed, clip.onset_utc_s, clip.event_id or UNKNOWN_EVENT, 1)
+
+        def write(file: BufferedWriter) -> None:
+            lengths_s.append(write_edf(clip, file))
+
         try:
-            path = write_clip(self._folder, name, lambda file: lengths_s.append(write_edf(clip, file)), self._limits)
+            path = write_clip(self._folder, name, write, self._limits, self._mode)
         except FileNotFoundError:
             self._is_prepared = False  # somebody has removed the folder
             raise

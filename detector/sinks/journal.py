@@ -22,6 +22,7 @@ from detector.journal_schema import SUFFIX, Alive, Row, RowKind
 from detector.json_text import json_text
 from detector.loading import Loaded
 from detector.messages import Condition, Event, Outcome, State, Status
+from detector.rights import OWNER
 from detector.sinks.journal_writer import GIVEN_UP, JournalWriter, Limits
 from detector.state_folder import state_folder
 
@@ -44,6 +45,8 @@ class JournalConfig:
         Older rows are dropped, and the oldest ones where the file would become larger.
     bed, version, model_id, model_sha256, config_sha256
         Written when the program starts.
+    mode
+        The file's rights.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class JournalConfig:
     model_id: str
     model_sha256: str
     config_sha256: str
+    mode: int = OWNER
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def journal_config(path: Path, loaded: Loaded) -> JournalConfig:
         model_id=bundle.card.id,
         model_sha256=bundle.sha256,
         config_sha256=config_sha256(config),
+        mode=config.files.mode,
     )
 
 
@@ -142,7 +147,7 @@ class Journal:
         named = ("bed", "version", "model_id", "model_sha256", "config_sha256")
         start = self._row(RowKind.START, clock(), {name: getattr(config, name) for name in named})
         limits = Limits(config.keep_days, config.max_mb)
-        self._writer = JournalWriter(config.path, limits, start, clock=clock, utc=utc)
+        self._writer = JournalWriter(config.path, limits, start, clock=clock, utc=utc, mode=config.mode)
 
     @property
     def trouble(self) -> str | None:

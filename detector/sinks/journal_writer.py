@@ -17,6 +17,7 @@ from detector.journal_found import Found
 from detector.journal_schema import Alive, Row, RowKind
 from detector.json_text import json_text
 from detector.messages import Outcome
+from detector.rights import OWNER
 from detector.sinks.journal_queue import WaitingRows
 
 log = logging.getLogger(__name__)
@@ -54,17 +55,26 @@ class JournalWriter:
         The row with which this program begins.
     clock, utc
         The LSL clock and the wall clock, s; called from the writer's thread.
+    mode
+        The file's rights.
     """
 
     def __init__(
-        self, path: Path, limits: Limits, start: Row, *, clock: Callable[[], float], utc: Callable[[], float]
+        self,
+        path: Path,
+        limits: Limits,
+        start: Row,
+        *,
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+        mode: int = OWNER,
     ) -> None:
         self._path, self._limits, self._start, self._clock, self._utc = path, limits, start, clock, utc
         self._trouble: str | None = None
         self._busy_since_s: float | None = None  # on the monotonic clock
         self._waiting = WaitingRows(CAPACITY)
         self._waiting.put(start)
-        self._file = JournalFile(path)
+        self._file = JournalFile(path, mode)
         self._found: Found | None = None
         self._last: Row | None = None  # that was written
         self._doubtful: list[tuple[Row, Row]] = []  # as they waited and as they were to be written, perhaps they were

@@ -24,6 +24,7 @@ from detector.units import KNOWN, microvolts_per
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".edf", ".bdf", ".xdf")
+PROBABILITY = "probability"  # what a clip of ours has beside the EEG is no voltage, and nobody need be told
 MAX_FILLED_SAMPLES = 3
 _BLOCK_SAMPLES = 16384  # what is read at once: 1.4 MB for 22 channels, whatever the size of the chunks
 _NOT_A_SEIZURE = re.compile(r"\b(non|no|not)[\s_-]*(a[\s_-]+)?seizure", re.IGNORECASE)
@@ -241,7 +242,7 @@ def scales_to_microvolts(
                 "leave it out to use what the file says"
             )
         scales = tuple(given if scale is None else scale for scale in scales)
-    unknown = [i for i, scale in enumerate(scales) if scale is None]
+    unknown = [i for i, scale in enumerate(scales) if scale is None and labels[i] != PROBABILITY]
     if unknown:
         declared = sorted({units[i] for i in unknown})
         what = f"{len(unknown)} of {len(scales)} channels (first {labels[unknown[0]]!r}) declare no known unit"

@@ -18,7 +18,7 @@ from tests.live import free_port, program, until
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
 # A picture of each is kept by each run of the continuous integration, which fails where one is missing.
-VIEWS, THEMES = ("ward", "bed", "alerts", "hours-desktop", "hours-phone"), ("light", "dark")
+VIEWS, THEMES = ("ward", "bed", "alerts", "hours-desktop", "hours-phone", "clip"), ("light", "dark")
 _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",

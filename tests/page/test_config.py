@@ -11,6 +11,7 @@ import pytest
 
 from detector.errors import ConfigError, MissingInputError
 from detector.page.config import DEFAULTS, load_page_config, read_token
+from detector.state_folder import state_folder
 
 
 def written(path: Path, text: str) -> Path:
@@ -37,6 +38,7 @@ def test_it_needs_no_file() -> None:
         ('[alarms]\ndead_priority = "urgent"', "'urgent'"),
         ("[alarms]\nescalate_s = 1.0", "greater than or equal to 10"),
         ("[storage]\ntrend_hours = 1", "greater than or equal to 24"),
+        ('[review]\nfolder = "clips"', "expected an absolute path"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
@@ -44,6 +46,15 @@ def test_what_is_wrong_is_refused_by_name(tmp_path: Path, text: str, said: str) 
         load_page_config(written(tmp_path, text))
     with pytest.raises(MissingInputError):
         load_page_config(tmp_path / "none.toml")
+
+
+def test_clips_are_looked_for_where_whoever_serves_the_page_keeps_them_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert load_page_config(None).review.root() == state_folder() == tmp_path / "seizure-detector"
+    assert load_page_config(written(tmp_path, '[review]\nfolder = "off"')).review.root() is None
+    assert load_page_config(written(tmp_path, '[review]\nfolder = "/a"')).review.root() == Path("/a")
 
 
 @pytest.mark.parametrize("given", ['token_file = "/x"', 'trusted_proxy = "10.0.0.2"'])

@@ -16,7 +16,8 @@ from detector.conditioning.montage import MONTAGES
 from detector.errors import DetectorError
 from detector.messages import Chunk
 from detector.page.bed import BIN_S, BedBook
-from detector.page.lsl_eeg import NO_SAMPLE, STEP_UV, EegFeed, _Maker
+from detector.page.eeg_block import NO_SAMPLE, STEP_UV
+from detector.page.lsl_eeg import EegFeed, _Maker
 from detector.page.spectrum import EegBin
 from tests.live import amplifier, until
 from tests.signals import cut, describe, noise, whole

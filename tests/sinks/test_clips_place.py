@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.sinks.clips_place import ClipName, Limits, clips_in, keep_within, name_of, prepare, write_clip
+from detector.rights import GROUP_TOO
+from detector.sinks.clips_place import FOLDER, ClipName, Limits, clips_in, keep_within, name_of, prepare, write_clip
 
 LIMITS = Limits(100, 30, 1e9)
 
@@ -46,6 +47,26 @@ def test_a_clip_takes_the_place_of_no_other(tmp_path: Path) -> None:
     assert first.read_bytes() == b"x" * 10
     assert [name.part for name, _ in clips_in(tmp_path)] == [1, 2]
     assert second.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_group_reads_clips_and_gets_to_them_only_where_it_is_told_so(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER / "bed1"
+
+    def modes(*paths: Path) -> list[int]:
+        return [path.stat().st_mode & 0o777 for path in paths]
+
+    before = os.umask(0o077)
+    try:
+        prepare(folder)
+        old = write_clip(folder, named(0), content(10), LIMITS)
+        assert modes(old, folder, folder.parent) == [0o600, 0o700, 0o700]
+        prepare(folder, GROUP_TOO)
+        new = write_clip(folder, named(1), content(10), LIMITS, GROUP_TOO)
+        assert modes(old, new, folder, folder.parent, tmp_path) == [0o640, 0o640, 0o750, 0o750, 0o700]
+        prepare(folder)
+        assert modes(old, new) == [0o600, 0o600], "and not any more where it is told so no longer"
+    finally:
+        os.umask(before)
 
 
 def test_a_clip_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ def test_a_full_disk_is_told_until_there_is_room_and_then_all_is_written(
     monkeypatch.setattr("detector.sinks.clips_writer._RETRY_S", 0.01)
     has_room = threading.Event()
 
-    def write(folder: Path, name: ClipName, content: Any, limits: Limits) -> Path:
+    def write(folder: Path, name: ClipName, content: Any, limits: Limits, mode: int) -> Path:
         if not has_room.is_set():
             raise OSError(28, "No space left on device")
-        return write_clip(folder, name, content, limits)
+        return write_clip(folder, name, content, limits, mode)
 
     monkeypatch.setattr("detector.sinks.clips_writer.write_clip", write)
     writer = ClipWriter(tmp_path, LIMITS, 1_000_000)

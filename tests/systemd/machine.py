@@ -14,6 +14,7 @@ from tests.live import until
 
 CHECKOUT, PACKAGES, DEPENDENCIES = Path("/mnt/checkout"), Path("/mnt/packages"), Path("/srv/dependencies")
 PREFIX, CONFIGS, UNITS = Path("/srv/seizure-detector"), Path("/etc/seizure-detector"), Path("/etc/systemd/system")
+STATES = Path("/var/lib/private/seizure-detector")
 INSTALL = CHECKOUT / "systemd" / "install.sh"
 # Debian's Python that finds the packages of the tests' own environment in every virtual environment that it makes.
 PYTHON = Path("/srv/python3")
@@ -73,6 +74,14 @@ def shown(name: str, what: str) -> str:
 
 def pid(bed: str) -> int:
     return int(shown(unit(bed), "MainPID"))
+
+
+def status(bed: str) -> str:
+    return shown(unit(bed), "StatusText")
+
+
+def mode(path: Path) -> str:
+    return oct(path.stat().st_mode & 0o777)
 
 
 def log(bed: str) -> str:

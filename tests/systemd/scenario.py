@@ -23,12 +23,23 @@ from typing import Any
 import pylsl
 
 from tests.live import until
-from tests.systemd import machine, page
-from tests.systemd.machine import CONFIGS, INSTALL, PREFIX, PYTHON, UNITS, WARD, Listener, Processes, install, must
+from tests.systemd import machine, page, review
+from tests.systemd.machine import (
+    CONFIGS,
+    INSTALL,
+    PREFIX,
+    PYTHON,
+    STATES,
+    UNITS,
+    WARD,
+    Listener,
+    Processes,
+    install,
+    must,
+)
 
 Facts = dict[str, Any]
 TENSORFLOW = '[bed]\nname = "bed2"\n[source]\nsource_id = "amp-bed2"\n[model]\nengine = "tensorflow"\n'
-STATES = Path("/var/lib/private/seizure-detector")
 
 
 def refuse(facts: Facts, wheel: str) -> None:
@@ -63,7 +74,7 @@ def refuse(facts: Facts, wheel: str) -> None:
 def set_up(facts: Facts, wheel: str) -> None:
     facts["installed"] = install("install", "--prefix", PREFIX, wheel).facts()
     facts["enabled"] = install("enable", "bed1", "amp-bed1").facts()
-    until(lambda: _status("bed1"), 10, "bed1 says what it does")
+    until(lambda: machine.status("bed1"), 10, "bed1 says what it does")
     facts["first_state"] = _state_of("bed1")
     config = CONFIGS / "bed1.toml"
     before, release = config.read_text(), (PREFIX / "current").resolve()
@@ -115,12 +126,12 @@ def look_closely(facts: Facts) -> None:
             "threads": int(status["Threads"]),
             "resident_mb": round(int(status["VmRSS"]) / 1024),
             "limits": (process / "limits").read_text(),
-            "state_files": {path.name: _mode(path) for path in (STATES / bed).iterdir() if path.is_file()},
-            "state_folders": {path.name: _mode(path) for path in (STATES / bed).iterdir() if path.is_dir()},
+            "state_files": {path.name: machine.mode(path) for path in (STATES / bed).iterdir() if path.is_file()},
+            "state_folders": {path.name: machine.mode(path) for path in (STATES / bed).iterdir() if path.is_dir()},
             "libraries": [name for name in ("libtensorflow", "libpywrap_litert") if name in maps],
             "writable_and_executable": len(re.findall(r"^\S+ .wx", maps, re.MULTILINE)),
             "states_in_sight": must(*within, "ls", STATES).split(),
-            "state_mode": _mode(STATES / bed),
+            "state_mode": machine.mode(STATES / bed),
         }
 
 
@@ -156,7 +167,7 @@ def reload(facts: Facts, listener: Listener) -> None:
 def detect(facts: Facts, listener: Listener) -> None:
     """What the other machine has heard of its patient's bed while the bed beside it was killed and frozen."""
     listener.until_marker("seizure")
-    facts["status_in_seizure"] = _status("bed1")
+    facts["status_in_seizure"] = machine.status("bed1")
     until(lambda: "seizure/onset" in listener.said("truth"), 30, "the amplifier's truth")
     facts["heard"] = listener.heard
     facts["log_bed1"] = machine.log("bed1")
@@ -212,17 +223,9 @@ def _state_of(bed: str) -> Facts:
     return {
         **{name: machine.shown(unit, name) for name in names},
         "pid": machine.pid(bed),
-        "status": _status(bed),
+        "status": machine.status(bed),
         "ready_s": round((ready - began) / 1e6, 2),
     }
-
-
-def _mode(path: Path) -> str:
-    return oct(path.stat().st_mode & 0o777)
-
-
-def _status(bed: str) -> str:
-    return machine.shown(machine.unit(bed), "StatusText")
 
 
 def _journal(bed: str) -> Facts | None:
@@ -256,7 +259,9 @@ def main() -> None:
         ("crash", lambda: crash(facts, two)),
         ("reload", lambda: reload(facts, two)),
         ("detect", lambda: detect(facts, one)),
+        ("review", lambda: review.review(facts)),
         ("stop", lambda: stop(facts, one)),
+        ("review later", lambda: review.review_later(facts)),
         ("mend", lambda: mend(facts)),
         ("remove", lambda: remove(facts)),
     ]

@@ -22,6 +22,7 @@ _WHY_NOT = sandbox.why_not()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=f"no systemd can be run here: {_WHY_NOT}")
 
 EXPOSURE = 1.5
+CLOSED = ("0o600", "0o700")
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,14 @@ def test_each_bed_is_a_user_of_its_own_that_may_nothing_and_sees_its_own_state_o
     assert found["no_new_privileges"] == "1"
     assert found["seccomp"] == "2"
     assert found["states_in_sight"] == [bed]
-    assert found["state_mode"] == "0o700"
-    assert set(found["state_files"].values()) <= {"0o600"}, found["state_files"]
-    assert set(found["state_folders"].values()) <= {"0o700"}, found["state_folders"]
+    assert found["state_mode"] == "0o750"
+    # install.sh writes bed1's configuration, in which its group may read; in bed2's nothing is said of that.
+    may_read = {name for name, mode in (found["state_files"] | found["state_folders"]).items() if mode not in CLOSED}
+    journal = {f"{bed}.journal.sqlite{suffix}" for suffix in ("", "-wal", "-shm")}
+    assert may_read - {"clips"} == (journal if bed == "bed1" else set())
+    assert not (may_read and bed == "bed2")
+    assert set(found["state_files"].values()) <= {"0o600", "0o640"}, "and nobody else in any case"
+    assert set(found["state_folders"].values()) <= {"0o700", "0o750"}
     assert re.search(r"Max open files +4096 +4096", found["limits"])
     assert re.search(r"Max core file size +0 +0", found["limits"]), "a core would hold the patient's EEG"
 
@@ -188,6 +194,49 @@ def test_a_receiver_elsewhere_is_reached_once_the_administrator_lets_it_and_not_
     assert alerts["heard_closed"] == ""
     assert alerts["elsewhere"][0] == alerts["taken"][0]
     assert alerts["same_pid"], "it was begun again"
+
+
+def test_the_page_shows_the_eeg_of_a_beds_seizure_and_hands_it_out(facts: dict[str, Any]) -> None:
+    review = facts["review"]
+    [event] = [event for event in review["events"]["events"] if event["clips"]]
+    assert review["events"]["why"] == ""
+    assert event["outcome"] == "ended"
+    assert event["offset_s"] - event["onset_s"] > 5
+    assert review["facts"]["onset_s"] > 0
+    assert len(review["facts"]["derivations"]) == 22
+    assert (review["eeg"]["from_s"], review["eeg"]["n"]) == (20, 2560)
+    assert review["download"] == review["file"]["sha256"]
+    assert (review["file"]["mode"], review["file"]["group"]) == ("0o640", "seizure-review")
+
+
+def test_the_page_has_a_report_made_inside_of_its_limits(facts: dict[str, Any]) -> None:
+    review = facts["review"]
+    assert review["report"]["code"] == 200, review["report"]["text"]
+    assert "<h1>Bed bed1" in review["told"]
+    assert "Traceback" not in review["page_log"], review["page_log"]
+
+
+def test_the_page_reads_only_what_a_bed_lets_it_and_says_so_and_can_write_nothing(facts: dict[str, Any]) -> None:
+    review = facts["review"]
+    closed = review["closed"]
+    assert closed["events"] == []
+    assert "the bed has to allow it ([files] group_can_read = true)" in closed["why"]
+    assert review["writes"]["code"] != 0
+    assert "Read-only file system" in review["writes"]["out"]
+    assert float(re.findall(r"\d+\.\d+", review["security"])[0]) <= EXPOSURE
+
+
+def test_another_bed_reaches_no_recording_of_this_one(facts: dict[str, Any]) -> None:
+    review = facts["review"]
+    assert "No such file or directory" in review["by_bed2"]["out"], "in its own sight"
+    assert "Permission denied" in review["by_bed2_on_its_way"]["out"], "and if it got out of it"
+
+
+def test_the_page_reads_the_journal_of_a_bed_that_was_stopped_and_of_one_that_was_killed(facts: dict[str, Any]) -> None:
+    for what in ("review_stopped", "review_killed"):
+        assert facts[what]["why"] == "", what
+        assert facts[what]["events"] == facts["review"]["events"]["events"], what
+    assert "bed1.journal.sqlite-wal" in facts["review_killed"]["files"], "it was killed in the middle of writing"
 
 
 def test_a_bed_is_not_disturbed_when_the_one_beside_it_is_killed_and_freezes(facts: dict[str, Any]) -> None:

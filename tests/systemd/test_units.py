@@ -21,8 +21,9 @@ README = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 MUST = """
 Type=notify NotifyAccess=main Restart=always RestartSec=1 StartLimitIntervalSec=0 WatchdogSec=10 DynamicUser=yes
-User=bed-%i StateDirectory=seizure-detector/%i StateDirectoryMode=0700 UMask=0077 NoNewPrivileges=yes
-CapabilityBoundingSet= AmbientCapabilities= ProtectSystem=strict ProtectHome=yes PrivateTmp=yes PrivateDevices=yes
+User=bed-%i Group=seizure-review StateDirectory=seizure-detector/%i StateDirectoryMode=0750 UMask=0077
+NoNewPrivileges=yes CapabilityBoundingSet= AmbientCapabilities= ProtectSystem=strict ProtectHome=yes PrivateTmp=yes
+PrivateDevices=yes
 PrivateUsers=yes PrivateIPC=yes PrivateMounts=yes ProtectKernelTunables=yes ProtectKernelModules=yes
 ProtectKernelLogs=yes ProtectControlGroups=yes ProtectClock=yes ProtectHostname=yes ProtectProc=invisible
 ProcSubset=pid RestrictNamespaces=yes RestrictRealtime=yes RestrictSUIDSGID=yes LockPersonality=yes RemoveIPC=yes
@@ -49,14 +50,18 @@ def test_the_service_has_what_keeps_it_alive_and_locked_in(line: str) -> None:
 
 def test_the_page_is_locked_in_as_a_bed_is() -> None:
     own = {"Description", "Wants", "ExecStart", "TimeoutStartSec", "Environment", "User", "StateDirectory"}
-    own |= {"ConfigurationDirectory", "MemoryMax", "NoExecPaths", "TasksMax", "LimitNOFILE"}
-    not_there = {"ExecReload", "RestartPreventExitStatus"}  # it has nothing to reload, and is always tried again
+    own |= {"ConfigurationDirectory", "MemoryMax", "NoExecPaths", "TasksMax", "LimitNOFILE", "StateDirectoryMode"}
+    # It reads what beds write, and lets the reports that it has made go behind everything else.
+    own |= (only_its := {"SupplementaryGroups", "BindReadOnlyPaths"})
+    modest = "SystemCallFilter=setpriority"
+    # It has nothing to reload, is always tried again, and nobody reads what it writes.
+    not_there = {"ExecReload", "RestartPreventExitStatus", "Group"}
 
     def others(path: Path, names: set[str]) -> list[str]:
         return [line for line in _lines(path) if line.partition("=")[0] not in names]
 
-    assert others(PAGE, own) == others(SERVICE, own | not_there)
-    assert {line.partition("=")[0] for line in _lines(PAGE)} == {
+    assert [line for line in others(PAGE, own) if line != modest] == others(SERVICE, own | not_there)
+    assert {line.partition("=")[0] for line in _lines(PAGE)} - only_its == {
         line.partition("=")[0] for line in _lines(SERVICE)
     } - not_there
 
@@ -66,6 +71,15 @@ def test_every_directive_has_its_reason_in_the_readme_and_no_reason_is_left_over
     explained = re.findall(r"^\| `(\w+)=` \| \S", README, re.MULTILINE)
     assert sorted(explained) == sorted(set(explained)), "once each"
     assert set(explained) == used
+
+
+def test_the_page_reads_what_beds_write_and_can_write_none_of_it() -> None:
+    assert _values(PAGE, "SupplementaryGroups") == _values(SERVICE, "Group") == ["seizure-review"]
+    assert _values(PAGE, "BindReadOnlyPaths") == ["-/var/lib/private/seizure-detector"]
+    assert _values(PAGE, "StateDirectoryMode") == ["0700"]
+    script = (FOLDER / "install.sh").read_text(encoding="utf-8")
+    assert "group=seizure-review" in script
+    assert "states=/var/lib/private/seizure-detector\n" in script
 
 
 def test_a_bed_reads_its_own_file_and_a_reload_reads_it_again() -> None:

@@ -3,9 +3,9 @@ import { h } from "./dom.js";
 const PATIENCE_MS = 8000;
 const HEADERS = { "content-type": "application/json", "x-seizure-detector-page": "1" };
 
-async function asked(path, how) {
+async function asked(path, how, patience = PATIENCE_MS) {
   try {
-    return await fetch(path, { ...how, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return await fetch(path, { ...how, signal: AbortSignal.timeout(patience) });
   } catch {
     throw new Error("the page does not answer: nothing has been done, as far as is known. Close other tabs of it, or try again");
   }
@@ -17,8 +17,8 @@ export async function get(path) {
   return answer.json();
 }
 
-export async function change(path, body, method = "POST") {
-  const answer = await asked(path, { method, headers: HEADERS, body: JSON.stringify(body) });
+export async function change(path, body, method = "POST", patience = PATIENCE_MS) {
+  const answer = await asked(path, { method, headers: HEADERS, body: JSON.stringify(body) }, patience);
   const told = await answer.json();
   if (answer.status === 503 && told.written === false) throw new Error("done, but not safe on disk yet: look after the disk of the page");
   if (!answer.ok) throw new Error(told.error ?? `the page answers ${answer.status}`);

@@ -2,6 +2,7 @@ import { clock, h, keep, say } from "./dom.js";
 import { get } from "./api.js";
 import { Sweep } from "./eeg.js";
 import { labelButtons, sayMissed } from "./labels.js";
+import { Review } from "./review.js";
 import { Spectrum } from "./spectrum.js";
 import { drawTrend, thresholdsText } from "./trend.js";
 import { showFacts, showState, stateBlock } from "./ward.js";
@@ -28,6 +29,7 @@ export class BedView {
     this.sweep = new Sweep(bed);
     this.spectrum = new Spectrum(bed);
     this.thresholds = h("p", { class: "note" });
+    this.review = new Review(bed, mayChange, () => this.reload());
     parent.replaceChildren(
       h("p", {}, h("a", { href: "#/" }, "‹ All beds")),
       h("h2", {}, bed),
@@ -38,9 +40,10 @@ export class BedView {
         h("div", { class: "tools" }, choice("Last", [[1, "1 h"], [6, "6 h"], [24, "24 h"]], 24, (hours) => { this.hours = hours; this.asked = -Infinity; })),
         this.thresholds, h("div", { class: "canvas" }, this.trend), this.spectrum.element),
       h("section", { class: "panel", "aria-label": "Events" },
-        h("h3", {}, "Events"), h("div", { class: "tools" }, this.missed),
+        h("h3", {}, "Events"), h("div", { class: "tools" }, this.missed, ...this.review.tools), this.review.notice,
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "List of events" },
-          h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), h("th", { scope: "col" }, "What"), h("th", { scope: "col" }, "Who"))), this.rows))));
+          h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Time"), h("th", { scope: "col" }, "What"), h("th", { scope: "col" }, "Who"))), this.rows))),
+      this.review.element);
   }
 
   show(facts) {
@@ -70,24 +73,33 @@ export class BedView {
     if (this.loading) return;
     this.loading = true;
     try {
+      this.review.load(this.hours).then(() => this.list());
       this.history = await get(`/api/beds/${encodeURIComponent(this.bed)}/history?hours=${this.hours}`);
     } catch {
       return;  // it is asked again; that nothing comes is told by the whole page
     } finally {
       this.loading = false;
     }
+    this.list();
+  }
+
+  list() {
+    if (!this.history) return;
     const { markers, alarms, labels } = this.history;
     const buttons = this.mayChange() ? labelButtons(this.bed, this.history, () => this.reload()) : new Map();
     const rows = [
-      ...markers.map((one) => [one.time_s, one.text, ""]),
+      ...this.review.rows(markers, alarms),
       ...alarms.map((one) => [one.time_s, `alarm ${one.action}: ${one.alarm.kind}`, one.who, buttons.get(one)]),
       ...labels.map((one) => [one.time_s, `label ${one.kind} for ${clock(one.at_s)}`, one.who, buttons.get(one)]),
     ].sort((a, b) => b[0] - a[0]).slice(0, 500);
-    keep(this.rows, rows, ([time, what, who, button]) => [time, what, who, Boolean(button)].join("|"),
+    keep(this.rows, rows, ([time, what, who, button, state]) => [time, what, who, state ?? Boolean(button)].join("|"),
       ([time, what, who, button]) => h("tr", {}, h("td", {}, clock(time)), h("td", {}, what, " ", button?.()), h("td", {}, who)), () => {});
   }
 
   reload() { this.asked = -Infinity; }
 
-  close() { this.sweep.close(); }
+  close() {
+    this.sweep.close();
+    this.review.close();
+  }
 }

@@ -1,0 +1,1 @@
+"""What is looked at later: the EEG of events, and the report of a night."""
