@@ -21,6 +21,7 @@ from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap
 from detector.monitor import Monitor, MonitorConfig, Sink
 from detector.pipeline import Conditioning, Pipeline, SourceConfig
 from detector.reloading import Reloading
+from detector.rest import Rest
 from detector.sd_notify import Notifier
 from detector.sinks.identity import outlet_identity
 from detector.sinks.log import LogSink
@@ -54,6 +55,7 @@ class Service:
     def __init__(self, config: Config, config_path: Path | None = None, notifier: Notifier | None = None) -> None:
         # Plain flags: a lock, which an event has, may be held by the very code that a signal interrupts.
         self._stop_asked = self._reset_asked = False
+        self._rest = Rest()
         self._reloading = Reloading(config_path)
         self._fault = ""
         self._notifier = notifier or Notifier({})
@@ -91,7 +93,11 @@ class Service:
         """SIGTERM and SIGINT stop, SIGUSR1 begins a new session, SIGHUP reads the configuration again."""
 
         def on(number: int, ask: Callable[[], None]) -> None:
-            signal.signal(number, lambda _number, _frame: ask())
+            def asked(_number: int, _frame: object) -> None:
+                ask()
+                self._rest.end()
+
+            signal.signal(number, asked)
 
         on(signal.SIGTERM, self.stop)
         on(signal.SIGINT, self.stop)
@@ -120,6 +126,8 @@ class Service:
             log.info("new session, asked for by the operator")
             self._feed(Gap(self._source.newest_s, math.nan, Reset.OPERATOR))
         needed = 1 if self._pipeline is None else self._pipeline.conditioning.needed
+        if self._rest.take(self._source.rest_s(needed)):
+            return  # what was asked for by a signal comes first
         for message in self._source.poll(needed):
             self._keeping.see(message)
             if isinstance(message, Opened):
