@@ -65,7 +65,7 @@ class QualityConfig:
     max_held: int = 3
 
 
-# Of a block's summary: its extremes, the lowest with its sign turned, and how many samples lie at each.
+# Of a block's summary: its lowest and highest value, and how many samples lie at each.
 _EXTREME, _COUNT = range(2)
 _FEW = 8192  # values, for which one call is cheaper than several
 _LIMIT_UV = np.float32(1e6)  # 1 V: 1e30 is a legal float, but no sum of its squares is
@@ -110,7 +110,7 @@ class Quality:
         """Forget the past: no channel is good until it has been looked at."""
         n = self._config.n_channels
         blocks = np.zeros((self._per_window - 1, 2, 2, n), dtype=np.float32)
-        blocks[:, _EXTREME] = -np.inf
+        blocks[:, _EXTREME, 0], blocks[:, _EXTREME, 1] = np.inf, -np.inf
         samples = np.zeros((self._history, n), dtype=np.float32)
         self._state = _State(samples, blocks, hashes=np.empty(0, dtype=np.uint64))
 
@@ -130,7 +130,8 @@ class Quality:
         pending, n_new = len(state.samples) - self._history, len(samples)
         n_blocks, rest = divmod(pending + n_new, self._block)
         joined = np.concatenate([state.samples, samples])
-        state.hashes = np.concatenate([state.hashes, self._hash(samples)])
+        # One number for each sample of all channels: equal samples have equal numbers.
+        state.hashes = np.concatenate([state.hashes, samples.view(np.uint32) @ self._hash_weights])
         if finite is not None or state.finite is not None:
             pairs = ((state.samples, state.finite), (samples, finite))
             state.finite = np.concatenate([np.ones(x.shape, dtype=bool) if of is None else of for x, of in pairs])
@@ -140,9 +141,8 @@ class Quality:
         else:
             # A verdict holds from the last sample of its block to the one before the last of the next.
             counts = np.full(n_blocks + 1, self._block)
-            counts[0], counts[-1] = self._block - 1 - pending, rest + 1
-            if not n_blocks:
-                counts[0] = n_new
+            counts[-1] = rest + 1
+            counts[0] = self._block - 1 - pending if n_blocks else n_new
             good = np.repeat(verdicts, counts, axis=0)
         state.samples = joined[n_blocks * self._block :]
         if state.finite is not None:
@@ -197,32 +197,36 @@ class Quality:
 
         The window of a block ends with the block. Where a session has just begun it has fewer samples.
         """
-        c, state, n = self._config, self._state, self._config.n_channels
-        sizes = np.minimum(np.arange(1, n_blocks + 1) + state.n_blocks, self._per_window)[:, None] * self._block
+        c, state = self._config, self._state
+        sizes, least = np.array(self._window), min(state.n_blocks + 1, self._per_window) * self._block
+        if least < self._window:
+            sizes = np.minimum(np.arange(1, n_blocks + 1) + state.n_blocks, self._per_window)[:, None] * self._block
         state.n_blocks = min(state.n_blocks + n_blocks, self._per_window)
         windows = _overlapping(self._summed(joined, n_blocks), self._per_window, 1)
-        extremes = windows[:, :, _EXTREME].max(axis=1)
-        spread = extremes[:, 0] + extremes[:, 1]
-        found = [] if state.finite is None else self._lost(state.finite, sizes)
-        widest = spread.max()
+        extremes = _extremes(windows[:, :, _EXTREME, 0], windows[:, :, _EXTREME, 1])
+        spread = extremes[:, 1] - extremes[:, 0]
+        found = [] if state.finite is None else self._lost(state.finite, n_blocks, sizes)
         if spread.min() < c.flat_uv:
             found.append((Fault.FLAT, spread < c.flat_uv))
-        if widest > c.huge_uv:
+        if (widest := spread.max()) > c.huge_uv:
             found.append((Fault.AMPLITUDE, spread > c.huge_uv))
         if widest >= c.railed_uv:
             at_rails = ((windows[:, :, _EXTREME] == extremes[:, None]) * windows[:, :, _COUNT]).sum(axis=(1, 2))
-            found.append((Fault.RAILED, (at_rails >= c.railed_share * sizes) & (spread >= c.railed_uv)))
-        # The line frequencies of each window, under a Hann window (Harris 1978).
-        lines = np.square(self._waves @ _overlapping(joined[: len(joined) - rest], self._window, self._block))
-        half = lines.shape[1] // 2
-        strongest = (lines[:, :half] + lines[:, half:]).max(axis=1, initial=0)
-        found.append((Fault.MAINS, (strongest > c.mains_uv**2) & (sizes == self._window)))
+            if at_rails.max() >= c.railed_share * least:
+                found.append((Fault.RAILED, (at_rails >= c.railed_share * sizes) & (spread >= c.railed_uv)))
+        if widest > c.mains_uv:  # as a line of so much is, by 2.8 times
+            # The line frequencies of each window, under a Hann window (Harris 1978).
+            lines = np.square(self._waves @ _overlapping(joined[: len(joined) - rest], self._window, self._block))
+            if lines.max(initial=0) > c.mains_uv**2 / 2:
+                half = lines.shape[1] // 2
+                strongest = (lines[:, :half] + lines[:, half:]).max(axis=1)
+                found.append((Fault.MAINS, (strongest > c.mains_uv**2) & (sizes == self._window)))
         if (repeated := self._repeated(n_blocks, rest)) is not None:
             found.append((Fault.FROZEN, np.broadcast_to(repeated[:, None], spread.shape)))
         found = [(fault, where) for fault, where in found if where.any()]
         if not found:
             return None
-        faults = np.full((n_blocks, n), _OK)
+        faults = np.full(spread.shape, _OK)
         for fault, where in found:
             faults[where & (faults == _OK)] = FAULTS.index(fault)
         return faults
@@ -230,28 +234,25 @@ class Quality:
     def _summed(self, joined: FloatArray, n_blocks: int) -> FloatArray:
         """Return the summaries of the last window less one block, and of the new blocks."""
         rows = joined[self._history : self._history + n_blocks * self._block].reshape(n_blocks, self._block, -1)
-        low, high = _extreme(np.minimum, rows), _extreme(np.maximum, rows)
-        new = np.stack([-low, high, _count(rows == low[:, None]), _count(rows == high[:, None])], axis=1)
-        summed = np.concatenate([self._state.blocks, new.reshape(n_blocks, 2, 2, -1)])
+        summed = np.empty((self._per_window - 1 + n_blocks, *self._state.blocks.shape[1:]), dtype=np.float32)
+        summed[:-n_blocks], new = self._state.blocks, summed[-n_blocks:]
+        new[:, _EXTREME] = extremes = _extremes(rows, rows)
+        at_extremes = (rows[:, None] == extremes[:, :, None]).view(np.uint8)
+        new[:, _COUNT] = np.add.reduce(at_extremes, axis=2, dtype=np.uint16)
         self._state.blocks = summed[n_blocks:]
         return summed
 
-    def _lost(self, finite: BoolArray, sizes: npt.NDArray[np.int64]) -> list[tuple[Fault, BoolArray]]:
+    def _lost(self, finite: BoolArray, n_blocks: int, sizes: npt.NDArray[np.int64]) -> list[tuple[Fault, BoolArray]]:
         """Return where a whole window, or more samples in a row than can be held, were not finite."""
         held = self._config.max_held
         lost = np.zeros((len(finite) + 1, finite.shape[1]), dtype=np.int64)
         np.cumsum(~finite, axis=0, out=lost[1:])
-        ends = self._window + np.arange(len(sizes)) * self._block
+        ends = self._window + np.arange(n_blocks) * self._block
         return [
             (Fault.MISSING, lost[ends] - lost[ends - self._window] == sizes),
             # A run of samples that are not finite may have begun in the block before.
             (Fault.NAN, lost[ends] - lost[ends - self._block - held] > held),
         ]
-
-    def _hash(self, samples: FloatArray) -> npt.NDArray[np.uint64]:
-        """Return one number for each sample of all channels: equal samples have equal numbers."""
-        hashes: npt.NDArray[np.uint64] = samples.view(np.uint32) @ self._hash_weights
-        return hashes
 
     def _repeated(self, n_blocks: int, rest: int) -> BoolArray | None:
         """Return (n_blocks,), whether a block is an exact copy of what came up to two windows before its end.
@@ -282,16 +283,17 @@ def _overlapping(rows: FloatArray, length: int, hop: int) -> FloatArray:
     return np.ndarray((n, length, *rows.shape[1:]), rows.dtype, rows, strides=(hop * every, *rows.strides))
 
 
-def _extreme(choose: np.ufunc, rows: FloatArray) -> FloatArray:
-    """Reduce (n_blocks, n_samples, n_channels) over the samples; halving many is four times as fast as numpy's way."""
+def _extremes(lows: FloatArray, highs: FloatArray) -> FloatArray:
+    """Return (n, 2, n_channels), the lowest and the highest over the samples of (n, n_samples, n_channels)."""
+    extremes = np.empty((len(lows), 2, lows.shape[2]), dtype=np.float32)
+    _reduce(np.minimum, lows, extremes[:, 0])
+    _reduce(np.maximum, highs, extremes[:, 1])
+    return extremes
+
+
+def _reduce(choose: np.ufunc, rows: FloatArray, out: FloatArray) -> None:
+    """Reduce over the samples; halving many is four times as fast as numpy's way."""
     while rows.shape[1] % 2 == 0 and rows.size > _FEW:
         half = rows.shape[1] // 2
         rows = choose(rows[:, :half], rows[:, half:])
-    out: FloatArray = choose.reduce(rows, axis=1)
-    return out
-
-
-def _count(where: BoolArray) -> FloatArray:
-    """Count over the samples of (n_blocks, n_samples, n_channels)."""
-    counts: FloatArray = np.add.reduce(where.view(np.uint8), axis=1, dtype=np.uint16).astype(np.float32)
-    return counts
+    choose.reduce(rows, axis=1, out=out)
