@@ -93,24 +93,27 @@ class Service:
         """SIGTERM and SIGINT stop, SIGUSR1 begins a new session, SIGHUP reads the configuration again."""
 
         def on(number: int, ask: Callable[[], None]) -> None:
-            def asked(_number: int, _frame: object) -> None:
-                ask()
-                self._rest.end()
-
-            signal.signal(number, asked)
+            signal.signal(number, lambda _number, _frame: ask())
 
         on(signal.SIGTERM, self.stop)
         on(signal.SIGINT, self.stop)
         on(signal.SIGUSR1, self.begin_session)
-        on(signal.SIGHUP, self._reloading.ask)
+        on(signal.SIGHUP, self.read_again)
 
     def stop(self) -> None:
         """Make `run` return after the present turn."""
         self._stop_asked = True
+        self._rest.end()
 
     def begin_session(self) -> None:
         """Forget all that belongs to the session at the next turn."""
         self._reset_asked = True
+        self._rest.end()
+
+    def read_again(self) -> None:
+        """Begin to read the configuration again at the next turn."""
+        self._reloading.ask()
+        self._rest.end()
 
     @property
     def standing(self) -> list[Condition]:
