@@ -140,12 +140,12 @@ class Service:
                 self._say_what_stands()  # first: a starved program takes seconds for what follows
             if not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
-        if self._pipeline is not None:
-            kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
-            self._keeping.continuity.keep(*kept, time.monotonic())
         self._keeping.give_up_what_is_not_resumed(self._monitor.event_id)
         self._say_what_stands()
         self._look()
+        if self._pipeline is not None:  # last, for the thread that writes it down needs the interpreter, too
+            kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
+            self._keeping.continuity.keep(*kept, time.monotonic())
 
     def _say_what_stands(self) -> None:
         obstacle = self._source.obstacle
