@@ -32,7 +32,7 @@ from detector.source.recording import events_in, open_recording
 logging.disable()
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 DECISION = DecisionConfig(1, 0, 0.6, 0.4, 2, 3, 0, 5, 16, 4)
-HEAD = b"seizure-detector checkpoint 1 "
+HEAD = b"seizure-detector checkpoint 2 "
 
 
 def file_of(name: str, data: bytes) -> Path:

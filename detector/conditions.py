@@ -129,6 +129,8 @@ class Conditions:
 
     def changes(self, now_s: float) -> list[Condition]:
         """Return what was raised, has another text or was cleared since the last call, in order."""
+        if not self._standing and not self._changed:
+            return []
         for kind, standing in list(self._standing.items()):
             if not standing.is_true and now_s - standing.true_s >= self._clear_s:
                 del self._standing[kind]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from detector.conditions import Kind
-from detector.messages import Cause, State, Status
+from detector.messages import Cause, Status
 from detector.network.bundle import Card
 
 _LONGER_S = 20.0  # than its warm-up no session takes: filters fill in three, a rate is measured in 16 s
@@ -38,18 +38,18 @@ def diagnose(
             "network, the amplifier's clock and the load of this machine"
         }
     known, n = len(card.derivations), status.good_channels
+    if status.cause is not Cause.POOR and (status.cause is not None or n >= known):
+        return {}
     listed = ", ".join(f"{name} {fault}" for name, fault in faults.items())
     if status.cause is Cause.POOR:
         return {
             Kind.POOR: f"{n} of {known} derivations can be trusted, expected at least {card.min_derivations} "
             f"({listed}): look at the electrodes"
         }
-    if status.state is not State.NOT_MONITORING and n < known:
-        return {
-            Kind.DEGRADED: f"{n} of {known} derivations can be trusted, and {card.min_derivations} are enough "
-            f"({listed}): look at the electrodes"
-        }
-    return {}
+    return {
+        Kind.DEGRADED: f"{n} of {known} derivations can be trusted, and {card.min_derivations} are enough "
+        f"({listed}): look at the electrodes"
+    }
 
 
 class Settling:

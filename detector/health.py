@@ -25,9 +25,9 @@ from detector.messages import Cause, Condition, Description, Event, Outcome, Res
 log = logging.getLogger(__name__)
 
 STATUS_SCHEMA = 1
-# A turn takes a quarter second at most, and readers of the status outlet count a detector as gone after as long.
+# A turn takes 0.75 s at most, and readers of the status outlet count a detector as gone after as long as this.
 ALIVE_S = 3.0
-TURN_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+TURN_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
 _RETRY_S = 5.0
 _TURN_S = 0.25  # of the thread here: how soon it sees that it is to end
 _RESET = "session-reset/"

@@ -114,7 +114,8 @@ class JournalFile:
             raise FileNotFoundError(f"{self._path} is not the file any more that was opened")
         placed = [replace(row, id=row_id) for row_id, row in enumerate(rows, start=self._next_id)]
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(INSERT_ROW, [row.values() for row in placed])
+        if placed:
+            self._connection.executemany(INSERT_ROW, [row.values() for row in placed])
         if alive is not None:
             self._connection.execute(REPLACE_ALIVE, alive.values())
         self._connection.execute("COMMIT")
@@ -143,14 +144,15 @@ class JournalFile:
         """
         pages, free = self._pragma("page_count"), self._pragma("freelist_count")
         is_large = pages * PAGE_BYTES > max_bytes
-        [[last_id]] = self._run("SELECT max(id) FROM rows")
-        until_id = 0
+        until_id, last_id = 0, None
+        if is_large or before_utc_s is not None:  # hardly ever, and this is asked behind every writing
+            [[last_id]] = self._run("SELECT max(id) FROM rows")
         if last_id is not None and before_utc_s is not None:
             young = self._run("SELECT id FROM rows WHERE utc_s >= ? ORDER BY id LIMIT 1", before_utc_s)
             until_id = young[0][0] if young else last_id
         if last_id is not None and is_large and (pages - free) * PAGE_BYTES > _SLACK * max_bytes:
             until_id = last_id
-        if self._drop(until_id):
+        if until_id and self._drop(until_id):
             return True
         if free and (is_large or free >= _WAL_PAGES):
             assert self._connection is not None

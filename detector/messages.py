@@ -156,7 +156,7 @@ class State(IntEnum):
     @property
     def label(self) -> str:
         """The word that the events outlet uses."""
-        return self.name.lower().replace("_", "-")
+        return ("not-monitoring", "non-seizure", "seizure")[self]
 
 
 class Cause(StrEnum):

@@ -22,6 +22,7 @@ from detector.messages import Cause, Chunk, Condition, Decided, Description, Gap
 from detector.monitor import Monitor, MonitorConfig, Sink
 from detector.pipeline import Conditioning, Pipeline, SourceConfig
 from detector.reloading import Reloading
+from detector.rest import Rest
 from detector.sd_notify import Notifier
 from detector.sinks.identity import outlet_identity
 from detector.sinks.log import LogSink
@@ -55,6 +56,7 @@ class Service:
     def __init__(self, config: Config, config_path: Path | None = None, notifier: Notifier | None = None) -> None:
         # Plain flags: a lock, which an event has, may be held by the very code that a signal interrupts.
         self._stop_asked = self._reset_asked = False
+        self._rest = Rest()
         self._reloading = Reloading(config_path)
         self._fault = ""
         self._notifier = notifier or Notifier({})
@@ -98,15 +100,22 @@ class Service:
         on(signal.SIGTERM, self.stop)
         on(signal.SIGINT, self.stop)
         on(signal.SIGUSR1, self.begin_session)
-        on(signal.SIGHUP, self._reloading.ask)
+        on(signal.SIGHUP, self.read_again)
 
     def stop(self) -> None:
         """Make `run` return after the present turn."""
         self._stop_asked = True
+        self._rest.end()
 
     def begin_session(self) -> None:
         """Forget all that belongs to the session at the next turn."""
         self._reset_asked = True
+        self._rest.end()
+
+    def read_again(self) -> None:
+        """Begin to read the configuration again at the next turn."""
+        self._reloading.ask()
+        self._rest.end()
 
     @property
     def standing(self) -> list[Condition]:
@@ -122,6 +131,8 @@ class Service:
             log.info("new session, asked for by the operator")
             self._feed(Gap(self._source.newest_s, math.nan, Reset.OPERATOR))
         needed = 1 if self._pipeline is None else self._pipeline.conditioning.needed
+        if self._rest.take(self._source.rest_s(needed)):
+            return  # what was asked for by a signal comes first
         for message in self._source.poll(needed):
             self._keeping.see(message)
             if isinstance(message, Opened):
@@ -131,12 +142,12 @@ class Service:
                 self._say_what_stands()  # first: a starved program takes seconds for what follows
             if not self._feed(message):
                 break  # what came with it is of a stream that has just been refused
-        if self._pipeline is not None:
-            kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
-            self._keeping.continuity.keep(*kept, time.monotonic())
         self._keeping.give_up_what_is_not_resumed(self._monitor.event_id)
         self._say_what_stands()
         self._look()
+        if self._pipeline is not None:  # last, for the thread that writes it down needs the interpreter, too
+            kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
+            self._keeping.continuity.keep(*kept, time.monotonic())
 
     def _say_what_stands(self) -> None:
         obstacle = self._source.obstacle

@@ -10,7 +10,7 @@ from detector.config import Config
 from detector.diagnosis import Settling, diagnose
 from detector.health import Health, Snapshot
 from detector.loading import Loaded
-from detector.messages import State
+from detector.messages import Condition, State
 from detector.monitor import Monitor
 from detector.proof import Proof
 from detector.sd_notify import Notifier
@@ -65,19 +65,23 @@ class Supervision:
         """
         now_s, status = local_clock(), monitor.status
         input_age_s = now_s - source.newest_s
-        wrong = source.wrong() | {kind: text for kind, text in troubles.items() if text}
-        sends = not _NOBODY_SENDS & wrong.keys()
+        wrong = source.wrong()
+        for kind, text in troubles.items():
+            if text:
+                wrong[kind] = text
+        sends = _NOBODY_SENDS.isdisjoint(wrong)
         wrong |= self._settling.look(status if sends else None, loaded.decision.warm_up_s, now_s)
         if sends:
             wrong |= diagnose(status, input_age_s, loaded.config.source.stall_s, loaded.bundle.card, faults)
         for condition in self.conditions.see(wrong, now_s):
             monitor.tell(condition, now_s)
-        self._notify(loaded, monitor, now_s)
+        standing = self.conditions.standing
+        self._notify(loaded, monitor, standing, now_s)
         self.health.update(
             Snapshot(
                 status=status,
                 input_age_s=input_age_s,
-                conditions=tuple(self.conditions.standing),
+                conditions=tuple(standing),
                 source=source.connected,
                 model_id=loaded.bundle.card.id,
                 model_sha256=loaded.bundle.sha256,
@@ -96,8 +100,8 @@ class Supervision:
         self.health.close()
         self._notifier.close()
 
-    def _notify(self, loaded: Loaded, monitor: Monitor, now_s: float) -> None:
-        status, standing = monitor.status, self.conditions.standing
+    def _notify(self, loaded: Loaded, monitor: Monitor, standing: list[Condition], now_s: float) -> None:
+        status = monitor.status
         text = status.label
         if status.state is not State.NOT_MONITORING:
             text += f", {status.good_channels} of {len(loaded.bundle.card.derivations)} derivations"

@@ -27,6 +27,41 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert read_checkpoint(path) == small()
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64"])
+def test_an_array_is_read_to_the_bit(kind: str) -> None:
+    array = (np.random.default_rng(0).normal(0, 1e3, (3, 2, 4)) / 3).astype(kind)
+    for value in (array, array[:0], array[:, ::-1], np.array(array[0, 0, 0])):
+        read = decoded(small(value=[value]).encoded()).pipeline["value"][0]
+        assert read.dtype == value.dtype
+        np.testing.assert_array_equal(read, value, strict=True)
+
+
+@pytest.mark.parametrize("value", [np.array(["x"]), np.array([None]), np.array([True]), np.array([1j])])
+def test_an_array_of_anything_but_numbers_is_not_written(value: Any) -> None:
+    with pytest.raises(TypeError, match="not a plain value"):
+        small(value=value).encoded()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "|O"},
+        {"kind": [1]},
+        {"shape": [3]},
+        {"shape": ["2"]},
+        {"shape": [10**30]},
+        {"bytes": "AAAAAAAAAA"},
+        {"bytes": "\u00e4AAAAAAA"},
+        {"bytes": 8},
+    ],
+)
+def test_what_is_no_array_is_refused(wrong: dict[str, Any]) -> None:
+    array = {"kind": "<f4", "shape": [2], "bytes": "AAAAAAAAAAA="}
+    assert decoded(small(value=array).encoded()).pipeline["value"].tolist() == [0.0, 0.0]
+    with pytest.raises(CheckpointError, match="not that of a checkpoint"):
+        decoded(small(value=array | wrong).encoded())
+
+
 def test_where_there_is_none_there_is_none(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "nowhere" / "b.checkpoint") is None
 

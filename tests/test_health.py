@@ -361,7 +361,7 @@ def test_turns_are_counted_by_their_length() -> None:
     for turned_s in (10.0, 10.03125, 10.28125, 11.28125, 41.28125):
         health.update(snapshot(turned_s))
     assert health.counts.turns_s == 31.28125
-    assert health.counts.turns == [1, 0, 1, 0, 1, 0, 0, 0, 1], "a bound belongs to its bucket"
+    assert health.counts.turns == [1, 0, 1, 0, 0, 1, 0, 0, 0, 1], "a bound belongs to its bucket"
 
 
 def test_every_reason_of_a_reset_is_counted() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detector.checkpoint import Checkpoint
+from detector.checkpoint import FORMAT, Checkpoint
 from detector.config import make_config
 from detector.decision import Decision
 from detector.errors import StateError
@@ -184,7 +184,7 @@ def test_one_that_does_not_say_whose_it_is_is_refused(
 
 
 def test_one_that_is_damaged_is_refused_and_says_so(path: Path, now: dict[str, Any]) -> None:
-    path.write_bytes(b"seizure-detector checkpoint 1 0\n{}")
+    path.write_bytes(f"seizure-detector checkpoint {FORMAT} 0\n{{}}".encode())
     bed = Bed(path, None)
     assert bed.reports == ["the checkpoint is not taken up: it is damaged: the checksum of its 2 bytes is another one"]
     assert not bed.opened(now)

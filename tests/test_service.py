@@ -268,6 +268,23 @@ def test_an_operator_begins_a_session_by_signal(world: World) -> None:
             signal.signal(number, handler)
 
 
+def test_what_is_asked_for_ends_the_rest_before_the_next_samples(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.monitored()
+    rests: list[float] = []
+
+    def rest_s(_stream: object, _wanted: int) -> float:
+        rests.append(3600.0)
+        return rests[-1]
+
+    monkeypatch.setattr("detector.source.lsl_stream.Stream.rest_s", rest_s)
+    world.until(lambda: rests)
+    world.service.begin_session()
+    world.until_marker("session-reset/operator")
+    world.until(lambda: len(rests) > 1)
+    world.service.read_again()
+    world.until(lambda: len(rests) > 2)
+
+
 def test_an_operator_begins_a_session_by_a_marker(world: World) -> None:
     outlet = pylsl.StreamOutlet(pylsl.StreamInfo(world.control, "Markers", 1, 0, "string", world.control))
     world.monitored()

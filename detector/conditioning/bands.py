@@ -88,27 +88,29 @@ class Bands:
         """Return one `Features` for each frame."""
         if not frames:
             return []
+        c = self._config
+        n_bands = len(c.bands_hz)
         log_powers = self._log_powers([frame.samples[-self._n_power :] for frame in frames])
-        rhythms = [] if self._rhythm is None else [self._rhythm.strengths([frame.samples for frame in frames])]
-        good = np.stack([frame.good for frame in frames])
+        good = np.array([frame.good for frame in frames])
         baselines = self._baselines(log_powers, good)
-        relative = log_powers - baselines
-        if self._config.from_level:
-            log_powers = log_powers - _level(baselines, good)
-        flags = np.ones(good.shape)
-        values = np.concatenate([log_powers, relative, *(r[..., None] for r in rhythms), flags[..., None]], axis=2)
+        values = np.empty((*good.shape, c.per_derivation), dtype=np.float32)
+        np.subtract(log_powers, baselines, out=values[..., n_bands : 2 * n_bands], casting="same_kind")
+        values[..., :n_bands] = log_powers - _level(baselines, good) if c.from_level else log_powers
+        if self._rhythm is not None:
+            values[..., -2] = self._rhythm.strengths([frame.samples for frame in frames])
+        values[..., -1] = 1
         values *= good[..., None]
-        flat = values.astype(np.float32).reshape(len(frames), -1)
         return [
             Features(of_frame, frame.good, frame.end_s, frame.missing)
-            for of_frame, frame in zip(flat, frames, strict=True)
+            for of_frame, frame in zip(values.reshape(len(frames), -1), frames, strict=True)
         ]
 
     def _log_powers(self, frames: list[FloatArray]) -> npt.NDArray[np.float64]:
         """Return (n_frames, n_derivations, n_bands), log10 µV²."""
         parts = products(self._waves, frames)
         powers = self._sums @ np.square(parts, out=parts)
-        log_powers: npt.NDArray[np.float64] = np.log10(powers + _FLOOR_UV2).swapaxes(1, 2).astype(np.float64)
+        powers += np.float32(_FLOOR_UV2)
+        log_powers: npt.NDArray[np.float64] = np.log10(powers, out=powers).swapaxes(1, 2).astype(np.float64)
         return log_powers
 
     def _baselines(self, log_powers: npt.NDArray[np.float64], good: BoolArray) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from detector.conditioning.sections import Section, butterworth_highpass, butterworth_lowpass, notch
 from detector.messages import Chunk
 
-_TINY_UV = 1e-30
+_TINY_UV = 1e-30  # beside it a number that is nearly subnormal is lost, and beside any that counts it is lost itself
 _NOTCH_Q = 30  # of 50 Hz, 1.7 Hz
 
 
@@ -59,11 +59,12 @@ class Filters:
         for i, section in enumerate([self._highpass, *self._rest]):
             samples, memory = section.process(samples, state.memories[i])
             # On a flat input the memory decays to subnormal numbers in five minutes and stays there: twice as slow.
-            memory[np.abs(memory) < _TINY_UV] = 0.0
+            memory += _TINY_UV
+            memory -= _TINY_UV
             state.memories[i] = memory
             if i == 0:
-                np.clip(samples, -clip_uv, clip_uv, out=samples)
-        return replace(chunk, samples=samples.astype(np.float32))
+                np.minimum(np.maximum(samples, -clip_uv, out=samples), clip_uv, out=samples)
+        return Chunk(samples.astype(np.float32), chunk.timestamps, chunk.good, chunk.missing)
 
     def reset(self) -> None:
         """Forget the past: the next sample begins a session."""

@@ -8,7 +8,7 @@ channels that share a reference.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -114,12 +114,16 @@ class Montage:
         self.notes = self._plan.notes
         self.missing = self._plan.missing
         made = [i for i, column in enumerate(self._plan.plus) if column >= 0]
-        derived = [i for i in made if self._plan.minus[i] >= 0]
-        self._made, self._derived = np.array(made), np.array(derived, dtype=int)
+        derived = [at for at, i in enumerate(made) if self._plan.minus[i] >= 0]  # among those
+        self._made = np.array(made)
+        self._derived = slice(None) if len(derived) == len(made) else np.array(derived, dtype=int)
         self._plus = np.array([self._plan.plus[i] for i in made])
         self._signs = np.array([self._plan.signs[i] for i in made], dtype=np.float32)
         self._reversed = bool((self._signs < 0).any())
-        self._minus = np.array([self._plan.minus[i] for i in derived], dtype=int)
+        self._minus = np.array([self._plan.minus[made[at]] for at in derived], dtype=int)
+        # Such a source's channels are the derivations already: nothing is to be done.
+        own_order = self._plan.plus == tuple(range(len(description.labels)))
+        self._is_same = own_order and not self._reversed and not derived and not self.missing
         self._labels = description.labels
 
     def process(self, chunk: Chunk) -> Chunk:
@@ -131,16 +135,19 @@ class Montage:
                     f"channels {first + 1} and {second + 1} are both labelled {self._labels[first]!r} but carry "
                     "different samples; rename or remove one of them"
                 )
-        out: FloatArray = samples[:, self._plus]
+        if self._is_same:
+            return chunk
+        out: FloatArray = samples.take(self._plus, axis=1)
         if self._reversed:
             out *= self._signs
-        if self.missing or len(self._derived):
-            made, out = out, np.full((len(samples), len(self.names)), np.nan, dtype=np.float32)
-            out[:, self._made] = made
+        if len(self._minus):
             # Infinity less infinity is NaN, and a sum too large for float32 infinity: the quality stage sees to both.
             with np.errstate(invalid="ignore", over="ignore"):
-                out[:, self._derived] -= samples[:, self._minus]
-        return replace(chunk, samples=out)
+                out[:, self._derived] -= samples.take(self._minus, axis=1)
+        if self.missing:
+            made, out = out, np.full((len(samples), len(self.names)), np.nan, dtype=np.float32)
+            out[:, self._made] = made
+        return Chunk(out, chunk.timestamps, chunk.good, chunk.missing)
 
     def reset(self) -> None:
         """Nothing is remembered between chunks."""

@@ -49,6 +49,7 @@ class Rhythm:
         hz = hz[(hz >= low) & (hz <= high)]
         self._waves = centred_waves(hz / rate_hz, window * np.sqrt(2 / n / np.sum(window**2)))
         self._weights = hz[:, None].astype(np.float32)
+        self._floor = np.float32(_FLOOR_UV2) * self._weights.mean()
         slowest, fastest = config.repeats_hz
         # One lag more at either end: a peak is a lag with lower ones on both sides.
         lags_s = np.arange(round(1 / fastest / _LAG_S) - 1, round(1 / slowest / _LAG_S) + 2) * _LAG_S
@@ -62,12 +63,13 @@ class Rhythm:
         0 where the autocorrelation has no peak above 0. A constant does not count.
         """
         parts = products(self._waves, frames)
+        np.square(parts, out=parts)
         n = len(self._weights)
-        power: npt.NDArray[np.float32] = parts[:, :n] ** 2 + parts[:, n:] ** 2
-        weighted = power * self._weights
-        total = weighted.sum(axis=1, keepdims=True) + np.float32(_FLOOR_UV2) * self._weights.mean()
-        similar = self._cosines @ (weighted / total)
+        weighted: npt.NDArray[np.float32] = parts[:, :n] + parts[:, n:]
+        weighted *= self._weights
+        weighted /= np.add.reduce(weighted, axis=1, keepdims=True) + self._floor
+        similar = self._cosines @ weighted
         middle = similar[:, 1:-1]
-        peaks = np.where((middle >= similar[:, :-2]) & (middle >= similar[:, 2:]), middle, 0)
-        strengths: FloatArray = peaks.max(axis=1)
+        peaks = middle * ((middle >= similar[:, :-2]) & (middle >= similar[:, 2:]))
+        strengths: FloatArray = np.maximum.reduce(peaks, axis=1)
         return strengths

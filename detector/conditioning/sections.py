@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BLOCK = 32  # samples; of 8 to 128 the quickest for 22 channels
+_DOUBLINGS = 32  # of a block: no array is as long
 
 Coefficients = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -80,6 +81,9 @@ class Section:
         for i in range(_BLOCK):
             self._outputs[i, : i + 1] = response[i::-1]
             self._outputs[i, _BLOCK:] = give @ self._powers[i]
+        self._doubled = [self._powers[_BLOCK]]  # ... with one block, two, four
+        for _ in range(_DOUBLINGS - 1):
+            self._doubled.append(self._doubled[-1] @ self._doubled[-1])
         # (2, _BLOCK): what each sample gives the memory behind the block.
         self._memories = np.stack([power @ take for power in self._powers[_BLOCK - 1 :: -1]], axis=1)
         # (2,): the memory behind a long time of ones.
@@ -95,15 +99,14 @@ class Section:
         blocks = np.empty((n_whole + 1, _BLOCK + 2, n_channels))
         blocks[:-1, :_BLOCK] = samples[:split].reshape(n_whole, _BLOCK, n_channels)
         blocks[-1, :rest] = samples[split:]
-        blocks[-1, rest:_BLOCK] = 0.0
+        if rest < _BLOCK:
+            blocks[-1, rest:_BLOCK] = 0.0
         memories = blocks[:, _BLOCK:]
         memories[0] = memory
         memories[1:] = self._memories @ blocks[:-1, :_BLOCK]
         # Each memory is the sum of all before it, turned on: by doubling the reach (Hillis and Steele 1986).
-        reach, power = 1, self._powers[_BLOCK]
-        while reach <= n_whole:
-            memories[reach:] += power @ memories[:-reach]
-            reach, power = 2 * reach, power @ power
+        for i, power in enumerate(self._doubled[: n_whole.bit_length()]):
+            memories[2**i :] += power @ memories[: -(2**i)]
         behind = self._powers[rest] @ memories[-1] + self._memories[:, _BLOCK - rest :] @ blocks[-1, :rest]
         filtered: npt.NDArray[np.float64] = (self._outputs @ blocks).reshape(-1, n_channels)[:n]
         return filtered, behind

@@ -61,7 +61,7 @@ class LiteRt:
         """
         if not features:
             return []
-        values = np.stack([f.values for f in features])
+        values = np.array([f.values for f in features])
         if not np.isfinite(values).all():
             raise StateError("the network's input is not finite; conditioning has let something through")
         probabilities = [

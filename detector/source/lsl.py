@@ -61,7 +61,8 @@ class LslSource:
     def __init__(self, config: Source, accept: Callable[[Description], None], buffer_s: int = BUFFER_S) -> None:
         self._config, self._accept, self._buffer_s = config, accept, buffer_s
         self._search = LslSearch(config)
-        self._doubles = Doubles(self._search.predicate, config.hostname)
+        self._wanted = self._search.predicate
+        self._doubles = Doubles(self._wanted, config.hostname)
         self.obstacle: Obstacle | None = Obstacle(Cause.WAITING, f"no stream yet that matches {self._wanted}")
         self.newest_s = math.nan  # sample time of the newest sample, on this machine's LSL clock
         self._opening: Opening | None = None
@@ -70,8 +71,7 @@ class LslSource:
         self._in_session = False
         self._came_at = -math.inf
         self._last: Description | None = None
-        self._last_drift_s = 0.0
-        self._retry_at = 0.0
+        self._last_drift_s = self._retry_at = 0.0
         self._several_since: float | None = None
 
     @property
@@ -98,6 +98,10 @@ class LslSource:
     def correction_s(self) -> float:
         """What is added to the stream's own stamps, s; NaN while that is unknown."""
         return math.nan if self._stream is None else self._stream.correction_s
+
+    def rest_s(self, min_samples: int) -> float:
+        """Return for how long `poll` would be of no use, s: so many samples cannot be there before."""
+        return 0.0 if self._stream is None else self._stream.rest_s(min_samples)
 
     def wrong(self) -> dict[Kind, str]:
         """Return what is wrong with the stream, or with there being none."""
@@ -181,10 +185,6 @@ class LslSource:
             elif self.obstacle is None or self.obstacle.cause not in (Cause.WAITING, Cause.LOST):
                 self._say(Cause.WAITING, f"no stream that matches {self._wanted}")
         time.sleep(MAX_BLOCK_S / 2)
-
-    @property
-    def _wanted(self) -> str:
-        return self._search.predicate
 
     # Validating: connecting and reading the metadata happen in a thread.
 

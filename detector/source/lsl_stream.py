@@ -21,7 +21,6 @@ from detector.source.lsl_describe import MAX_CHANNELS, describe, printable
 from detector.units import microvolts_per
 
 MAX_BLOCK_S = 0.2
-_REST_S = 0.25  # the longest sleep while samples cannot be there yet
 _MOST_LEFT_S = 0.5  # for so long samples are left waiting: the input's age is that of those that were pulled
 _EARLY_S = 0.01  # clocks are measured to milliseconds
 BUFFER_S = 360  # what the sender keeps for us while the network is away
@@ -66,6 +65,7 @@ class Stream:
         rate_hz = self.description.rate_hz
         self._max_samples = max(int(rate_hz * _LONGEST_S), _FEW_SAMPLES)
         self._scales = np.array([math.nan if s is None else s for s in self.description.scales_uv], dtype=np.float32)
+        self._is_uv = bool((self._scales == 1).all())
         self._ledger = Ledger(rate_hz, max_filled=int(config.max_gap_s * rate_hz))
         self._held: FloatArray | None = None
         self.newest_s: float | None = None
@@ -147,7 +147,7 @@ class Stream:
         return wrong
 
     def pull(self, min_samples: int) -> list[Chunk | Gap]:
-        """Return what has come, waiting a quarter second at most for ``min_samples``, not at all for 0.
+        """Return what has come, waiting `MAX_BLOCK_S` at most for ``min_samples``, not at all for 0.
 
         Raises LostError.
         """
@@ -155,11 +155,6 @@ class Stream:
         wanted, timeout_s = min(max(min_samples, 1), self._max_samples), MAX_BLOCK_S
         if not min_samples:
             wanted, timeout_s = self._max_samples, 0.0
-        elif (rest_s := self._rest_s(wanted)) > 0:
-            time.sleep(min(rest_s, _REST_S))
-            if rest_s > _REST_S:
-                return messages
-            timeout_s = max(MAX_BLOCK_S - rest_s, MAX_BLOCK_S / 4)
         for _ in range(_MAX_PULLS):  # a sender faster than us must not keep us here
             try:
                 # Not with pylsl's own min_samples, which forgets the first samples if the rest is lost.
@@ -191,8 +186,9 @@ class Stream:
         waited_s = min(max(float(pylsl.local_clock()) - newest_s, 0.0), self._most_left_s)
         return max(now - waited_s, self._arrived_at)
 
-    def _rest_s(self, wanted: int) -> float:
-        """Return for how long the wanted samples cannot be there, s: liblsl would wake this thread for each of them."""
+    def rest_s(self, min_samples: int) -> float:
+        """Return for how long so many samples cannot be there, s: liblsl would wake who pulls for each of them."""
+        wanted = min(max(min_samples, 1), self._max_samples)
         if self.newest_s is None or self._inlet.samples_available() >= wanted:
             return 0.0
         silent_s, now_s = self.silent_s(), float(pylsl.local_clock())
@@ -202,11 +198,12 @@ class Stream:
 
     def _messages(self, values: FloatArray, stamps: TimeArray, silent_s: float) -> list[Chunk | Gap]:
         arrived_s = pylsl.local_clock()
-        samples = np.multiply(values, self._scales, dtype=np.float32)
+        if not self._is_uv or values.dtype != np.float32:
+            values = np.multiply(values, self._scales, dtype=np.float32)
         segments = self._ledger.process(stamps, arrived_s - self._correction.known, silent_s)
         messages: list[Chunk | Gap] = []
         for segment in segments:
-            part, times, gap = samples[segment.start : segment.stop], segment.stamps, segment.gap
+            part, times, gap = values[segment.start : segment.stop], segment.stamps, segment.gap
             newest = float(times[-1])
             if gap is not None and gap.reason is Reset.CLOCK:
                 self._correction.clock_jumped()
@@ -229,7 +226,7 @@ class Stream:
                 part = np.concatenate([np.repeat(self._held[None], segment.filled, axis=0), part])
                 times = np.concatenate([before, times])
             messages.append(Chunk(part, times, missing=0 if gap is not None else segment.filled))
-            self._held = part[-1].copy()
+            self._held = part[-1]
             state.newest_s = self.newest_s = float(times[-1])
         return messages
 

@@ -279,9 +279,9 @@ def test_absurd_values_do_not_slow_it_down(value: float) -> None:
     def seconds(samples: FloatArray) -> float:
         best = np.inf
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.thread_time()
             run(samples, 256)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.thread_time() - began)
         return best
 
     # NaN takes the slow way round, where values are held; that may cost something.

@@ -252,30 +252,18 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(monkeypatch: p
     stream.close()
 
 
-def _rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    rests: list[float] = []
-    monkeypatch.setattr("detector.source.lsl_stream.time.sleep", rests.append)
-    return rests
-
-
 def test_samples_are_left_waiting_while_what_is_wanted_cannot_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests = _rests(monkeypatch)
     stream, inlet = _stream(monkeypatch, [_stamps(10)])
+    assert stream.rest_s(10) == 0.0
     stream.pull(10)
-    assert rests == []
     inlet.chunks.append(np.array([pylsl.local_clock()]))
-    assert stream.pull(128) == []
-    assert len(inlet.chunks) == 1
-    assert rests == [0.25]
-    [chunk] = stream.pull(25)  # a tenth of a second from now
-    assert isinstance(chunk, Chunk)
-    assert len(chunk.samples) == 1
-    assert 0.05 < rests[1] < 25 / RATE
+    assert 0.4 < stream.rest_s(128) < 0.5
+    assert 0.05 < stream.rest_s(25) < 25 / RATE  # a tenth of a second from now
     stream.close()
 
 
 def test_who_wants_what_is_there_gets_it_and_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests, asked = _rests(monkeypatch), list[float]()
+    asked: list[float] = []
     first = _stamps(10)
     stream, inlet = _stream(monkeypatch, [first])
     pull_chunk = inlet.pull_chunk
@@ -293,7 +281,7 @@ def test_who_wants_what_is_there_gets_it_and_does_not_wait(monkeypatch: pytest.M
     assert isinstance(chunk, Chunk)
     assert len(chunk.samples) == 200, "in one piece"
     assert stream.pull(0) == []
-    assert (set(asked), rests) == ({0.0}, [])
+    assert set(asked) == {0.0}
     stream.close()
 
 
@@ -315,36 +303,31 @@ def test_a_connection_keeps_as_much_as_it_is_told_to(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("age_s", [0.5, 10.0, -5.0])
 def test_nothing_is_left_waiting_that_is_wanted(monkeypatch: pytest.MonkeyPatch, age_s: float) -> None:
     """A backlog is taken as fast as it comes, whatever its stamps say."""
-    rests = _rests(monkeypatch)
     first = _stamps(10, pylsl.local_clock() - age_s - 10 / RATE)
     stream, inlet = _stream(monkeypatch, [first], replay=age_s < 0)
     stream.pull(10)
     inlet.chunks.append(first[-1] + np.arange(1, 129) / RATE)
+    assert stream.rest_s(128) <= 0
     assert stream.pull(128)
-    assert rests == []
     stream.close()
 
 
 def test_what_is_late_is_waited_for_where_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests = _rests(monkeypatch)
     stream, _ = _stream(monkeypatch, [_stamps(10, pylsl.local_clock() - 0.5)])
     stream.pull(10)
-    assert stream.pull(64) == []
-    assert rests == []
+    assert stream.rest_s(64) <= 0
     stream.close()
 
 
-def test_no_sleep_makes_a_source_look_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests = _rests(monkeypatch)
-    stream, _ = _stream(monkeypatch, [_stamps(10)], stall_s=0.5)
+@pytest.mark.parametrize(("stall_s", "longest_s"), [(0.5, 0.25), (1.75, 0.5), (10.0, 0.5)])
+def test_no_rest_makes_a_source_look_stalled(monkeypatch: pytest.MonkeyPatch, stall_s: float, longest_s: float) -> None:
+    stream, _ = _stream(monkeypatch, [_stamps(10)], stall_s=stall_s)
     stream.pull(10)
-    stream.pull(512)
-    assert rests == [pytest.approx(0.25, abs=0.02)]
+    assert stream.rest_s(512) == pytest.approx(longest_s, abs=0.02)
     stream.close()
 
 
 def test_a_stall_is_counted_from_when_samples_came_that_were_left_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    _rests(monkeypatch)
     stream, inlet = _stream(monkeypatch, [_stamps(10, pylsl.local_clock() - 0.3)])
     stream.pull(10)
     assert stream.silent_s() < 0.1
