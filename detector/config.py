@@ -105,6 +105,8 @@ class Decision(Section):
     refractory_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
     warm_up_s: Annotated[float, Field(ge=0, le=600)] | _OrCard
     poor_seizure_s: Annotated[float, Field(ge=0, le=300)] | _OrCard
+    caution: Annotated[float, Field(ge=0, le=10)] | _OrCard
+    caution_s: Annotated[float, Field(ge=1, le=3600)] | _OrCard
 
     def overrides(self) -> dict[str, float]:
         """Return the values that are not the card's."""

@@ -48,6 +48,9 @@ class DecisionConfig:
         How long the probability must stay beyond its threshold.
     refractory_s
         After a seizure's offset none is declared for this long.
+    caution, caution_s
+        Right after a seizure's offset the onset threshold is higher, by ``caution`` in log odds; that fades with the
+        time constant ``caution_s``. What follows a seizure looks like one, and another within the minute is rare.
     warm_up_s
         Nothing is said before so long has been watched from a session's start on; a signal too poor to be watched
         begins it anew.
@@ -67,6 +70,8 @@ class DecisionConfig:
     warm_up_s: float
     min_good: int
     poor_seizure_s: float
+    caution: float = 0.0
+    caution_s: float = 60.0
 
     def __post_init__(self) -> None:
         if not 0 < self.offset_threshold <= self.onset_threshold <= 1:
@@ -249,9 +254,8 @@ class Decision:
         state, c = self._state, self.config
         last = value if state.smoothed is None else state.smoothed
         smoothed = state.smoothed = last + self._weight * (value - last)
-        state.above_since_s = (
-            None if smoothed < c.onset_threshold else now if state.above_since_s is None else state.above_since_s
-        )
+        above = smoothed >= self._onset_threshold(now)
+        state.above_since_s = None if not above else now if state.above_since_s is None else state.above_since_s
         state.below_since_s = (
             None if smoothed >= c.offset_threshold else now if state.below_since_s is None else state.below_since_s
         )
@@ -274,6 +278,14 @@ class Decision:
         onset = state.above_since_s - c.step_s
         state.event = Event(self.record.seizures, onset, now, None, state.peak, Outcome.ONGOING)
         return [state.event]
+
+    def _onset_threshold(self, now: float) -> float:
+        """Return the onset threshold, which is higher for some time after a seizure's offset."""
+        c, offset = self.config, self.record.last_offset_s
+        if offset is None or not c.caution:
+            return c.onset_threshold
+        odds = math.exp(c.caution * math.exp(-max(now - offset, 0.0) / c.caution_s))
+        return c.onset_threshold / (c.onset_threshold + (1 - c.onset_threshold) / odds)
 
     def _end(self, offset_s: float | None, outcome: Outcome) -> Event:
         state = self._state

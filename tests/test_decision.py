@@ -137,6 +137,20 @@ def test_in_the_refractory_time_none_is_declared() -> None:
     assert second.onset_s >= ended.offset_s
 
 
+def test_right_after_a_seizure_more_is_needed_for_another_and_less_as_time_goes() -> None:
+    config = replace(PLAIN, caution=2.0, caution_s=10.0)
+    first = [*WARM, 0.9, 0.9, 0.9, *[0.1] * 4]
+    said = run(config, [*first, *[0.7] * 30])
+    ended, second = events(said)[1:]
+    assert ended.offset_s is not None
+    # 2 exp(-t / 10) falls below the distance of 0.7 from 0.6 in log odds, 0.44, at 15.1 s; then it holds for 2 s.
+    assert second.declared_s == ended.offset_s + 18.0
+    # Before the first seizure, and where it is off, nothing is higher.
+    assert [e.declared_s for e in events(run(config, [*WARM, *[0.7] * 5]))] == [108.0]
+    off = replace(config, caution=0.0)
+    assert events(run(off, [*first, *[0.7] * 30]))[2].declared_s < second.declared_s
+
+
 def test_smoothing_is_an_exponential_mean() -> None:
     config = replace(PLAIN, smoothing_s=4.0, onset_hold_s=0.0)
     # 1 - exp(-n / 4) passes 0.6 at n = 4.

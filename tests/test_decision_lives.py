@@ -23,6 +23,7 @@ CONFIG = DecisionConfig(
     onset_hold_s=2.0,
     offset_hold_s=3.0,
     refractory_s=6.0,
+    caution_s=7.0,
     warm_up_s=5.0,
     min_good=16,
     poor_seizure_s=4.0,
@@ -53,9 +54,13 @@ class Lives(RuleBasedStateMachine):
         self.ictal_s: list[float] = []
         self.missing = 0
 
-    @initialize(refractory_s=st.sampled_from([0.0, CONFIG.refractory_s]), warm_up_s=st.sampled_from([0.0, 5.0]))
-    def begin(self, refractory_s: float, warm_up_s: float) -> None:
-        self.config = replace(CONFIG, refractory_s=refractory_s, warm_up_s=warm_up_s)
+    @initialize(
+        refractory_s=st.sampled_from([0.0, CONFIG.refractory_s]),
+        warm_up_s=st.sampled_from([0.0, 5.0]),
+        caution=st.sampled_from([0.0, 1.0, 3.0]),
+    )
+    def begin(self, refractory_s: float, warm_up_s: float, caution: float) -> None:
+        self.config = replace(CONFIG, refractory_s=refractory_s, warm_up_s=warm_up_s, caution=caution)
         self.decision, self.twin = Decision(self.config), Decision(self.config)
 
     @rule(
@@ -186,7 +191,7 @@ class Lives(RuleBasedStateMachine):
             if self.event is None:
                 assert self._must_begin()
                 assert (event.outcome, event.declared_s) == (Outcome.ONGOING, self.now_s)
-                run = self._run(lambda value: value >= self.config.onset_threshold)
+                run = self._run(lambda value, at_s: value >= self._onset_threshold(at_s))
                 assert event.onset_s == run[0].at_s - self.config.step_s
                 assert event.peak_probability == max(step.value or 0.0 for step in run)
                 self.numbers.append(event.number)
@@ -198,7 +203,7 @@ class Lives(RuleBasedStateMachine):
                 self.event.declared_s,
             )
             if event.outcome is Outcome.ENDED:
-                run = self._run(lambda value: value < self.config.offset_threshold)
+                run = self._run(lambda value, _at_s: value < self.config.offset_threshold)
                 assert event.offset_s == run[0].at_s
                 assert self._reached(self.now_s - run[0].at_s, self.config.offset_hold_s)
             else:
@@ -206,22 +211,29 @@ class Lives(RuleBasedStateMachine):
                 assert at_boundary or self._reached(self._unwatched_s(), self.config.poor_seizure_s)
             self.event, self.offset_s = None, event.offset_s
         if self.event is not None and not at_boundary:  # and it ends in time
-            below = self._run(lambda value: value < self.config.offset_threshold)
+            below = self._run(lambda value, _at_s: value < self.config.offset_threshold)
             assert not below or not self._reached(self.now_s - below[0].at_s, self.config.offset_hold_s)
             assert not self._reached(self._unwatched_s(), self.config.poor_seizure_s)
 
     def _must_begin(self) -> bool:
-        run = self._run(lambda value: value >= self.config.onset_threshold)
+        run = self._run(lambda value, at_s: value >= self._onset_threshold(at_s))
         rested = self.offset_s is None or self._reached(self.now_s - self.offset_s, self.config.refractory_s)
         return bool(
             run and rested and self._is_warm() and self._reached(self.now_s - run[0].at_s, self.config.onset_hold_s)
         )
 
-    def _run(self, holds: Callable[[float], bool]) -> list[Seen]:
+    def _onset_threshold(self, at_s: float) -> float:
+        if self.offset_s is None or not self.config.caution:
+            return self.config.onset_threshold
+        log_odds = math.log(self.config.onset_threshold / (1 - self.config.onset_threshold))
+        log_odds += self.config.caution * math.exp(-(at_s - self.offset_s) / self.config.caution_s)
+        return 1 / (1 + math.exp(-log_odds))
+
+    def _run(self, holds: Callable[[float, float], bool]) -> list[Seen]:
         """Return the newest steps that follow one another and of all of which something holds."""
         run: list[Seen] = []
         for step in reversed(self.steps):
-            if step.value is None or not holds(step.value):
+            if step.value is None or not holds(step.value, step.at_s):
                 break
             run.insert(0, step)
         return run

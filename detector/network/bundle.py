@@ -55,7 +55,7 @@ class CardFeatures(_Section):
 
 
 class CardDecision(_Section):
-    """How the probabilities of this network are decided upon; seconds."""
+    """How the probabilities of this network are decided upon; seconds, and ``caution`` in log odds."""
 
     smoothing_s: Annotated[float, Field(ge=0, le=60)]
     onset_threshold: Annotated[float, Field(gt=0, le=1)]
@@ -65,6 +65,8 @@ class CardDecision(_Section):
     refractory_s: Annotated[float, Field(ge=0, le=600)]
     warm_up_s: Annotated[float, Field(ge=0, le=600)]
     poor_seizure_s: Annotated[float, Field(ge=0, le=300)] = 30.0
+    caution: Annotated[float, Field(ge=0, le=10)] = 0.0
+    caution_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
 
     @pydantic.model_validator(mode="after")
     def _ordered(self) -> CardDecision:

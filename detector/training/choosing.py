@@ -15,6 +15,7 @@ from detector.training.sequences import Sequence
 _SMOOTHING_S = (1.0, 2.0, 3.0)
 _ONSET_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _ONSET_HOLD_S = (0.5, 2.0, 4.0)
+_CAUTION = (0.0, 2.0)  # log odds, fading with the card's time constant
 _OFFSET_SHARE = 0.6  # of the onset threshold
 # What a choice is worth: a false alarm in an hour of post-ictal EEG costs as much as 3 % of the seizures, a second of
 # delay as 1.5 %.
@@ -35,13 +36,14 @@ Tallies = dict[CardDecision, dict[str, Tally]]
 def tallies_of(held_out: list[HeldOut], card: Card) -> Tallies:
     """Return for each choice that there is, and each person, what the decision makes of the probabilities."""
     found: Tallies = {}
-    for smoothing, onset, hold in itertools.product(_SMOOTHING_S, _ONSET_THRESHOLDS, _ONSET_HOLD_S):
+    for smoothing, onset, hold, caution in itertools.product(_SMOOTHING_S, _ONSET_THRESHOLDS, _ONSET_HOLD_S, _CAUTION):
         choice = card.decision.model_copy(
             update={
                 "smoothing_s": smoothing,
                 "onset_threshold": onset,
                 "offset_threshold": round(onset * _OFFSET_SHARE, 3),
                 "onset_hold_s": hold,
+                "caution": caution,
             }
         )
         found[choice] = tallies_by_person(held_out, card, choice)

@@ -35,3 +35,14 @@ def test_persons_left_out_have_no_say() -> None:
 def test_of_two_that_detect_the_same_the_faster_is_chosen() -> None:
     choice = best(tallies_of([_held_out("a", 1.0, 0.0)], CARD))
     assert (choice.smoothing_s, choice.onset_hold_s, choice.onset_threshold) == (1.0, 0.5, 0.4)
+
+
+def test_caution_is_chosen_where_the_aftermath_looks_like_the_seizure() -> None:
+    held_out = _held_out("a", 0.78, 0.1)
+    after = (held_out.sequence.end_s >= 140) & (held_out.sequence.end_s < 149)
+    probabilities = np.where(after, np.float32(0.78), held_out.probabilities)
+    tallies = tallies_of([replace(held_out, probabilities=probabilities)], CARD)
+    choice = best(tallies)
+    assert choice.caution > 0
+    whole = pooled(tallies[choice])
+    assert (whole.detected, whole.false_alarms) == (1, 0)
