@@ -175,6 +175,7 @@ def test_fault_16_a_peer_that_is_none_is_not_asked_all_the_time(bed: Bed, answer
     with fake_peer(bed.source_id, answer) as peer:
         bed.unwatchable("waiting", within_s=REFUSE_S)
         bed.said_unwatchable()
+        bed.until(lambda: bed.recording.vitals, 3, "a look at the process")
         asked, cpu = peer.connections, bed.recording.vitals[-1].cpu_s
         bed.goes_on(8)
         assert peer.connections - asked < 40
