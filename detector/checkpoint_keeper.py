@@ -12,6 +12,7 @@ from detector.checkpoint import Checkpoint
 from detector.errors import CheckpointError
 
 _SLOW_S = 10.0  # a disk that takes so long for some kilobytes does not work
+_SHARE = 0.05  # of the time: a starved program, or a slow disk, has better things to do than the next one
 
 
 class CheckpointKeeper:
@@ -35,6 +36,7 @@ class CheckpointKeeper:
         self._is_asked = self._is_closed = False
         self._asked = threading.Condition()
         self._busy_since_s: float | None = None
+        self._took_s = 0.0  # the last one
         self._trouble: str | None = None
         self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
         self._thread.start()
@@ -61,7 +63,8 @@ class CheckpointKeeper:
         """
         if self._every_s <= 0:
             return
-        if at_once or self._taken_at_s is None or now_s - self._taken_at_s >= self._every_s:
+        every_s = max(self._every_s, self._took_s / _SHARE)
+        if at_once or self._taken_at_s is None or now_s - self._taken_at_s >= every_s:
             self._taken_at_s = now_s
             self._ask(make())
 
@@ -91,6 +94,7 @@ class CheckpointKeeper:
                 wanted, self._is_asked = self._wanted, False
             self._busy_since_s = time.monotonic()
             self._trouble = self._try(wanted)
+            self._took_s = time.monotonic() - self._busy_since_s
             self._busy_since_s = None
 
     def _try(self, wanted: Checkpoint | None) -> str | None:

@@ -34,6 +34,10 @@ from detector.supervision import Supervision
 
 log = logging.getLogger(__name__)
 
+# Threads of liblsl's send what is said. Where the program is given little of a processor they wait behind this one,
+# which would not rest before it has worked off what has come.
+_SENDING_S = 0.005
+
 
 class Service:
     """Watches one bed until it is told to stop.
@@ -145,13 +149,20 @@ class Service:
         self._keeping.give_up_what_is_not_resumed(self._monitor.event_id)
         self._say_what_stands()
         self._look()
+        self._say_what_stands()
         if self._pipeline is not None:  # last, for the thread that writes it down needs the interpreter, too
             kept = self._loaded, self._pipeline, self._source, self._monitor.event_id
             self._keeping.continuity.keep(*kept, time.monotonic())
 
     def _say_what_stands(self) -> None:
-        obstacle = self._source.obstacle
+        obstacle, before_s = self._source.obstacle, self._monitor.published_s
         self._monitor.tick(local_clock(), self._source.newest_s, obstacle.cause if obstacle else None)
+        if self._monitor.published_s != before_s:
+            self._let_it_be_sent()
+
+    def _let_it_be_sent(self) -> None:
+        if local_clock() - self._source.newest_s > self._config.source.stall_s:
+            time.sleep(_SENDING_S)
 
     def _look(self, *, is_ready: bool = True) -> None:
         faults = {} if self._pipeline is None else self._pipeline.conditioning.faults
@@ -281,6 +292,7 @@ class Service:
                 stepped = stepped or isinstance(said, Status)
                 self._monitor.take(said, local_clock(), doubt)
                 self._keeping.continuity.hear(said)
+                self._let_it_be_sent()
         except (StateError, BadDataError) as error:
             self._fault = f"{error}; the session is begun anew"
             for said in self._process(Gap(self._source.newest_s, math.nan, Reset.FAULT)):

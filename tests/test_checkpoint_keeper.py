@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import stat
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -66,6 +68,26 @@ def test_what_was_said_of_a_seizure_is_kept_at_once(keeper: CheckpointKeeper, pa
     keeper.offer(lambda: numbered(2), 100.1)
     keeper.offer(lambda: numbered(3), 100.2, at_once=True)
     wait_for(path, 3.0)
+
+
+def test_where_writing_one_takes_long_they_are_fewer(
+    keeper: CheckpointKeeper, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr("detector.checkpoint_keeper.time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    keeper.offer(lambda: numbered(0), 100.0)
+    wait_for(path, 0.0)
+    keeper.offer(lambda: numbered(1), 100.0, at_once=True)
+    wait_for(path, 1.0)  # so the first is over: it took a second
+    made: list[float] = []
+
+    def make() -> Checkpoint:
+        made.append(now_s)
+        return numbered(2)
+
+    for now_s in (102.0, 110.0, 119.0, 121.0):
+        keeper.offer(make, now_s)
+    assert made == [121.0], "a twentieth of the time"
 
 
 def test_only_its_owner_may_read_it_whatever_lay_there(keeper: CheckpointKeeper, path: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from detector.network.bundle import Bundle, Card, CardDecision, CardFeatures, Ca
 from detector.pipeline import Conditioning
 from detector.sd_notify import Notifier
 from detector.service import Service
+from detector.sinks.lsl import LslOutlets
 
 RATE = 256
 LABELS = MONTAGES["chb-mit-22"]
@@ -235,6 +237,24 @@ def test_what_stands_is_said_before_each_chunk_of_a_backlog(world: World, monkey
     world.amplifier.push(30)
     world.until(lambda: done.count("made") > 4)
     assert ("made", "made") not in itertools.pairwise(done)
+
+
+def test_what_is_said_late_is_given_time_to_be_sent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    push = LslOutlets.push_status
+
+    def said(outlets: LslOutlets, *arguments: Any) -> None:
+        push(outlets, *arguments)
+        done.append("said")
+
+    world.monitored()
+    clocks = {"monotonic": time.monotonic, "sleep": lambda _: done.append("rested")}
+    monkeypatch.setattr("detector.sinks.lsl.LslOutlets.push_status", said)
+    monkeypatch.setattr("detector.service.time", SimpleNamespace(**clocks))
+    world.until_marker("not-monitoring/lost")
+    world.until(lambda: done.count("rested") > 2)
+    before = [one for one, other in itertools.pairwise(done) if other == "rested"]
+    assert {*before} == {"said"}
 
 
 def test_a_gap_is_a_boundary(world: World) -> None:

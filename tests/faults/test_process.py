@@ -35,8 +35,8 @@ from tests.live import amplifier, program, synthetic_amplifier, until
 HOUR_S = 3600.0
 WITHOUT_S = 6.0  # three attempts to connect
 STALE_S = 10.0
-STARVED_S = 20.0  # what a silence is made of comes together now and then
-CALIBRATION_S = 8.0  # what is done every five seconds is in it
+STARVED_S = 12.0  # behind the first word of it, with which most silences come
+CALIBRATION_S = 5.5  # what is done every five seconds is in it
 DEAD_S = 3.0  # readers call a detector that is silent for longer dead
 STALL_S = 2.0  # of the configuration
 MEMORY = 500_000  # bytes, beside what it had before
