@@ -189,16 +189,16 @@ def test_fault_58_a_daemon_that_the_kernel_kills_for_its_memory_is_told_of_by_th
     assert RowKind.STOP not in kinds()
 
 
-@pytest.mark.slow
-def test_fault_59_a_daemon_that_gets_a_third_of_the_processor_it_needs_is_stale_and_not_silent(bed: Bed) -> None:
+@pytest.mark.parametrize("load", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_fault_59_a_daemon_with_more_to_do_than_it_may_is_stale_and_not_silent(bed: Bed, load: int) -> None:
     with limited("cpu", bed.pid) as group:
         bed.watch()
-        with bed.amplifier(rate_hz=2048.0):  # of a slower one so little is made that a third is a few pauses long
+        with bed.amplifier(rate_hz=2048.0):  # of a slower one so little is made that a part is a few pauses long
             bed.watched()
             needs = _share_used(bed, CALIBRATION_S)
             bed.silence_s = DEAD_S
             bed.unsure()  # steps that are made in time are watched ones
-            group.cpu(needs / 3)
+            group.cpu(needs / load)
             bed.until(lambda: bed.cause == "stale", STALE_S, "stale")
             bed.goes_on(STARVED_S)
             starved = bed.now.samples
