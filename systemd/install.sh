@@ -151,6 +151,9 @@ source_id = "$source_id"
 
 [files]
 group_can_read = true # the group $group, which only the bedside page is in: it shows the EEG of events
+
+[outlets]
+detail = true # the thresholds, which the bedside page draws, and each event with its times
 CONFIG
   fi
   systemctl enable --quiet "$unit"

@@ -70,6 +70,6 @@ def test_a_warm_up_begins_anew_where_something_else_was_between(between: Status 
     assert settling.look(warming, 30.0, 140.1) != {}
 
 
-@pytest.mark.parametrize("cause", set(Cause) - {Cause.POOR, Cause.STALE})
+@pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.POOR, Cause.STALE}))
 def test_what_has_a_condition_of_its_own_or_needs_none_is_not_told_twice(cause: Cause) -> None:
     assert diagnose(_status(State.NOT_MONITORING, cause, 0), 0.1, 2.0, CARD, FLAT) == {}
