@@ -167,18 +167,17 @@ class Monitor:
         self.status = status
         self.published_s = now_s
         state = status.state, status.cause
-        is_new = state != self._said
-        if is_new:
+        if state != self._said:
             self._said = state
-            self._marked_s = max(self._marked_s, status.time_s)
+            stamp = self._mark(status.label, status.time_s)
+            for sink in self._sinks:
+                sink.push_code(status.state, stamp)
         for sink in self._sinks:
-            if is_new:
-                sink.push_marker(status.label, self._marked_s)
-                sink.push_code(status.state, self._marked_s)
             sink.push_status(status, age_s)
 
-    def _mark(self, text: str, time_s: float) -> None:
+    def _mark(self, text: str, time_s: float) -> float:
         # A consumer that sorts by stamps must find the order in which things were said.
         self._marked_s = max(self._marked_s, time_s)
         for sink in self._sinks:
             sink.push_marker(text, self._marked_s)
+        return self._marked_s

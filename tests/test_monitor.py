@@ -79,29 +79,6 @@ def test_a_code_has_the_stamp_of_its_marker(monitor: Monitor, said: Recorder) ->
     assert said.code_stamps[-1] == said.markers[-1][1] == 100.0
 
 
-def test_who_is_told_first_is_told_all_of_it_before_the_others_begin_to_work() -> None:
-    told: list[tuple[str, str]] = []
-
-    class Listener(Recorder):
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self._name = name
-
-        def push_marker(self, text: str, time_s: float) -> None:
-            told.append((self._name, text))
-
-        def push_code(self, state: State, time_s: float) -> None:
-            told.append((self._name, "code"))
-
-        def push_status(self, status: Status, input_age_s: float) -> None:
-            told.append((self._name, "status"))
-
-    monitor = Monitor(MonitorConfig(STEP_S, STALL_S), [Listener("outlets"), Listener("journal")])
-    monitor.take(_status(101.0), 101.0)
-    each = ["non-seizure", "code", "status"]
-    assert told == [(name, what) for name in ("outlets", "journal") for what in each]
-
-
 def test_the_age_of_the_input_is_told(monitor: Monitor, said: Recorder) -> None:
     monitor.take(_status(101.0), 101.3)
     assert said.statuses[-1][1] == pytest.approx(0.3)

@@ -54,8 +54,8 @@ def test_advisories_are_judged_by_what_was_looked_up(
 
 def written(path: Path, *, version: str | None, without: str = "") -> Path:
     names = (
-        "ai_edge_litert click edfio keras numpy paho-mqtt prometheus_client pydantic pylsl pyxdf rich scipy setuptools"
-        " starlette tensorflow uvicorn"
+        "ai_edge_litert click edfio keras matplotlib numpy paho-mqtt prometheus_client pydantic pylsl pyxdf rich scipy"
+        " setuptools starlette tensorflow uvicorn"
     ).split()
     root = {"name": "seizure-detector"} | ({"version": version} if version else {})
     components = [{"name": name, "version": "1"} for name in names if name != without]
@@ -66,7 +66,7 @@ def written(path: Path, *, version: str | None, without: str = "") -> Path:
 @pytest.mark.parametrize(
     ("version", "without", "code", "said"),
     [
-        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 16 packages, CycloneDX 1.6"),
+        ("0.1.0", "", 0, "seizure-detector 0.1.0 and 17 packages, CycloneDX 1.6"),
         (None, "", 1, "without its name or version"),
         ("0.1.0", "uvicorn", 1, "without uvicorn"),
         ("0.1.0", "prometheus_client", 1, "without prometheus-client"),

@@ -108,7 +108,8 @@ def test_hours_of_eeg_are_drawn_with_their_holes_and_survive_the_page(screen: An
                     assert (sum(one[3] == 255 for one in dots) == 8) == (n == 8), "only the hole is hatched"
                     assert (sum(one[3] == 0 for one in dots) >= 4) == (n == 0)
             told = screen.locator("section[aria-label='Trend']")
-            told.filter(has_text=re.compile("No EEG is read now: .*the newest is of")).wait_for()
+            why = told.filter(has_text=re.compile("No EEG is read now: .*the newest is of"))
+            why.wait_for(timeout=45_000)  # it is asked for every half minute
             served.end()
             served.begin()
 
