@@ -189,7 +189,8 @@ def test_fault_58_a_daemon_that_the_kernel_kills_for_its_memory_is_told_of_by_th
     assert RowKind.STOP not in kinds()
 
 
-@pytest.mark.parametrize("load", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [2, 3])
 def test_fault_59_a_daemon_with_more_to_do_than_it_may_is_stale_and_not_silent(bed: Bed, load: int) -> None:
     with limited("cpu", bed.pid) as group:
         bed.watch()
